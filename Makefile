@@ -1,0 +1,49 @@
+# `make` alone lists the targets. Another interpreter: `make test PYTHON=python3.13`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SETTINGS := settings.ini setup.py constraints.txt
+
+.PHONY: help demo test lab bench export clean-notebooks wheel-test clean
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/runtime  ## find a program from its examples, in a minute or two
+	$(BIN)/neural_compile induce fibonacci_seeded --space language
+
+test: .venv/dev  ## run every check: notebooks clean, modules fresh, notebooks run, pytest passes
+	$(BIN)/python tools/check.py
+
+lab: .venv/dev  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab nbs
+
+bench: .venv/runtime  ## measure speed
+	$(BIN)/neural_compile bench
+
+export: .venv/dev  ## write the modules from the notebooks
+	$(BIN)/nbdev_export
+
+clean-notebooks: .venv/dev  ## strip outputs and metadata from the notebooks
+	$(BIN)/nbdev_clean
+
+wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder
+	$(BIN)/python tools/wheel_test.py
+
+clean:  ## remove .venv, builds and caches
+	rm -rf .venv build dist docs/_site _proc .pytest_cache .hypothesis *.egg-info
+	find neural_compile nbs tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+# Set-up runs once, and again when the requirements change.
+.venv/created: tools/venv.sh
+	PYTHON="$(PYTHON)" sh tools/venv.sh
+	@touch $@
+
+.venv/runtime: .venv/created $(SETTINGS)
+	$(PIP) --editable .
+	@touch $@
+
+.venv/dev: .venv/runtime
+	$(PIP) --editable ".[dev]"
+	@touch $@

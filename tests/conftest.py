@@ -1,0 +1,15 @@
+"""Every test runs with shapes checked at run time, and repeats exactly."""
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import hypothesis
+import jax
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+install_import_hook("neural_compile", "beartype.beartype")  # before any test imports neural_compile
+
+# The first call of a jitted function compiles it: no deadline fits both it and the others.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
