@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := settings.ini setup.py constraints.txt
 
-.PHONY: help demo test lab bench export clean-notebooks wheel-test clean
+.PHONY: help demo test lab bench measure export clean-notebooks wheel-test clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -27,6 +27,10 @@ export: .venv/dev  ## write the modules from the notebooks
 
 clean-notebooks: .venv/dev  ## strip outputs and metadata from the notebooks
 	$(BIN)/nbdev_clean
+
+measure: .venv/runtime  ## make the recorded results again (about half an hour, alone on the machine)
+	for k in 0 1 2 3 4 5 6 7 8 9; do $(BIN)/neural_compile induce fibonacci_seeded --space language --key $$k --json; done > results/demo.jsonl
+	rm -f results/tasks.json && $(BIN)/neural_compile tasks --measure results/tasks.json
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder
 	$(BIN)/python tools/wheel_test.py

@@ -1,1 +1,23 @@
+"""Compile small programs into the weights of a differentiable computer, tune them by gradient descent, read them back."""
+
 __version__ = "0.1.0"
+
+from neural_compile.assembly import (
+    INSTRUCTIONS, NOWHERE, Execution, InputError, Instruction, Line, Program, ProgramError, Trace, execute, parse,
+)
+from neural_compile.compiler import Controller, Machine, compile_program, decompile, distributedness, load, random_controller, save
+from neural_compile.decoding import Decoded, decode
+from neural_compile.experiments import Induction, Rate, Recovery, induce, recovery
+from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, run_many, trace
+from neural_compile.synthesis import TEMPLATES, Candidate, Synthesis, synthesize, template
+from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
+from neural_compile.tuning import Tuning, tune
+
+__all__ = [
+    "INSTRUCTIONS", "NOWHERE", "Execution", "InputError", "Instruction", "Line", "Program", "ProgramError", "Trace", "execute", "parse",
+    "Controller", "Machine", "compile_program", "decompile", "distributedness", "load", "random_controller", "save",
+    "Decoded", "decode", "Induction", "Rate", "Recovery", "induce", "recovery",
+    "DEFAULT", "DIALECTS", "LITERAL", "Dialect", "State", "run", "run_many", "trace",
+    "TEMPLATES", "Candidate", "Synthesis", "synthesize", "template",
+    "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune",
+]

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numba
 import numpy as np
@@ -366,6 +366,7 @@ def encode(program: Program, instructions: Sequence[Instruction] = INSTRUCTIONS)
 
 # %% ../nbs/00_assembly.ipynb #00-assembly-051
 @numba.njit(cache=True)
+@no_type_check
 def step_numbers(code, kinds, table, at, memory, registers):
     "One step of an encoded program: changes memory and registers in place, returns the next line and whether it halted."
     op, a, b, o = code[at]
@@ -387,6 +388,7 @@ def step_numbers(code, kinds, table, at, memory, registers):
 
 # %% ../nbs/00_assembly.ipynb #00-assembly-052
 @numba.njit(cache=True)
+@no_type_check
 def _run_all(code, kinds, table, memory, registers, steps):
     taken, halted = np.zeros(len(memory), np.int64), np.zeros(len(memory), np.bool_)
     for e in range(len(memory)):

@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['Step', 'Function', 'MAP', 'SCAN', 'FILTER', 'LOOP', 'APPLY', 'COND', 'REDUCE', 'LANGUAGE', 'COUNTS', 'CHUNK',
-           'TEMPLATES', 'steps_of', 'show', 'functions', 'Combinator', 'lower', 'expressions', 'run_programs',
-           'Candidate', 'scores', 'Synthesis', 'given_registers', 'describe', 'candidate', 'rank', 'synthesize',
-           'template']
+           'EXAMPLES', 'TEMPLATES', 'steps_of', 'show', 'functions', 'Combinator', 'lower', 'expressions',
+           'run_programs', 'Candidate', 'scores', 'Synthesis', 'given_registers', 'describe', 'candidate', 'rank',
+           'synthesize', 'template']
 
 # %% ../nbs/05_synthesis.ipynb #05-synthesis-002
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -237,6 +238,7 @@ def expressions(size: int, pool: list[list[Function]], given: Sequence[int], lan
 
 # %% ../nbs/05_synthesis.ipynb #05-synthesis-028
 @numba.njit(cache=True)
+@no_type_check
 def _run_programs(codes, lengths, steps, kinds, table, memory, registers):
     result = np.zeros((len(codes), *memory.shape), np.int32)
     for p in range(len(codes)):
@@ -266,7 +268,7 @@ class Candidate:
     clock: Clock
     expression: str
     size: int
-    score: float = 0.0  # 0 … 2; see `scores`
+    score: float = 0.0  # 0 … 2, see `scores`
     solves: bool = False  # Right on all examples it was run on
 
     def __repr__(self) -> str:
@@ -322,7 +324,7 @@ def candidate(combinator: Combinator, arguments: Sequence, given: Sequence[int],
     return program and Candidate(program, clock, text, size)
 
 # %% ../nbs/05_synthesis.ipynb #05-synthesis-034
-CHUNK = 2048
+CHUNK, EXAMPLES = 2048, 32  # candidates a batch, examples a candidate
 
 
 def _level(size, pool, given, task, instructions):
@@ -335,7 +337,7 @@ def _level(size, pool, given, task, instructions):
 
 def _search(found: Synthesis, size: int, templates: int, time_limit: float, bar, instructions):
     "Fill `found`, level by level."
-    examples, seen, near, start = found.task.sample(8, seed=1), set(), [], time.monotonic()
+    examples, seen, near, start = found.task.sample(EXAMPLES, seed=1), set(), [], time.monotonic()
     given = given_registers(examples)
     pool = functions(found.task, given, size - 1, instructions)
     for n in range(1, size + 1):
@@ -355,11 +357,12 @@ def _search(found: Synthesis, size: int, templates: int, time_limit: float, bar,
 
 # %% ../nbs/05_synthesis.ipynb #05-synthesis-036
 def rank(near: Sequence[Candidate], count: int) -> list[Candidate]:
-    "The most promising templates: by score, then size, one kind of combinator after the other."
+    "The most promising templates: by score and size, one kind of combinator after the other."
     kinds: dict[str, list[Candidate]] = {}
-    for c in sorted((c for c in near if not c.solves), key=lambda c: (-round(c.score, 2), c.size)):
+    worth = lambda c: 0.1 * c.size - c.score
+    for c in sorted((c for c in near if not c.solves), key=worth):
         kinds.setdefault(c.expression.split("(")[0], []).append(c)
-    order = sorted(kinds.values(), key=lambda group: -group[0].score)
+    order = sorted(kinds.values(), key=lambda group: worth(group[0]))
     turns = itertools.chain.from_iterable(itertools.zip_longest(*order))
     return [c for c in turns if c is not None][:count]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -360,6 +361,7 @@ def _judge(program, clock, how, given, instructions):
 
 # %% ../nbs/04_tasks.ipynb #04-tasks-036
 @numba.njit(cache=True)
+@no_type_check
 def right_times(code, kinds, table, memory, registers, target, mask, steps):
     "right[t]: after t steps all examples are right (bool, [steps + 1]); line[t]: where the first example then is."
     right, line = np.ones(steps + 1, np.bool_), np.zeros(steps + 1, np.int64)

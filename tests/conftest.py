@@ -1,10 +1,12 @@
 """Every test runs with shapes checked at run time, and repeats exactly."""
 import os
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import hypothesis
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -13,3 +15,10 @@ install_import_hook("neural_compile", "beartype.beartype")  # before any test im
 # The first call of a jitted function compiles it: no deadline fits both it and the others.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def programs():
+    "The shared table of programs, by name."
+    from neural_compile import parse
+    return {path.stem: parse(path.read_text()) for path in (Path(__file__).parent / "programs").glob("*.asm")}
