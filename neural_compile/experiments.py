@@ -213,6 +213,7 @@ def _unpack_induction(arrays, header, instructions: Sequence[Instruction]):
     known, read = header["summary"], lambda text: text and parse(text, instructions)
     plain = {f.name: known[f.name] for f in dataclasses.fields(Induction) if f.name in known}
     return Induction(**plain | dict(
+        levels=[tuple(level) for level in known["levels"]],
         program=read(known["program"]), template_program=read(known["template_program"]), clock=known["clock"] and Clock(**known["clock"]),
         verification=Verification(tuple(Instance(**i) for i in known["instances"])),
         controller=_unpack_controller(arrays, header["controller"], instructions) if header["controller"] else None))

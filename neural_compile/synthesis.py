@@ -51,7 +51,7 @@ def functions(task: Task, given: dict[int, np.ndarray], size: int, instructions:
     "Functions by size, 0 … size, one of each equivalence class; `given`: register → values it takes, all of one shape."
     table = dict(zip([i.name for i in instructions], value_table(instructions, task.base)))
     rows = np.unique(np.array([*given.values()]), axis=1) if given else np.zeros((0, 1), int)
-    x = np.repeat(np.arange(task.base), rows.shape[1])
+    x = np.repeat(np.arange(task.base, dtype=np.int32), rows.shape[1])
     registers = {f"r{r}": np.tile(row, task.base) for r, row in zip(given, rows)}
     levels, seen = [[((), x)]], {x.tobytes()}
     for _ in range(size):

@@ -10,7 +10,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-install_import_hook("neural_compile", "beartype.beartype")  # before any test imports neural_compile
+install_import_hook("neural_compile", "typechecker.check")  # before any test imports neural_compile
 
 # The first call of a jitted function compiles it: no deadline fits both it and the others.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
