@@ -17,10 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from .assembly import INSTRUCTIONS, execute
+from .assembly import INSTRUCTIONS, execute, kind_of, value_table
 from .compiler import Controller, Machine, program_of, random_controller
 from .decoding import _sample, operands_used, proposal
-from .assembly import kind_of, value_table
 from .interpreter import COMPILER_OPTIONS, run, run_many
 from .tasks import TASKS
 

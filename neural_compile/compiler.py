@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Key
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from .assembly import INSTRUCTIONS, NOWHERE, InputError, Instruction, Line, Program, parse, refuse
+from .assembly import INSTRUCTIONS, NOWHERE, InputError, Instruction, Line, Program, refuse
 
 # %% ../nbs/01_compiler.ipynb #01-compiler-005
 @dataclass(frozen=True)

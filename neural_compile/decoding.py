@@ -16,7 +16,7 @@ from jaxtyping import Array, Key
 
 from .assembly import NOWHERE, Program, kind_of, refuse, step_numbers, value_table
 from .compiler import Controller, Machine, program_of
-from .tasks import Clock, Examples, Task, verify
+from .tasks import Clock, Task, verify
 
 # %% ../nbs/07_decoding.ipynb #07-decoding-005
 def proposal(controller: Controller, temperature: float) -> tuple[np.ndarray, np.ndarray]:

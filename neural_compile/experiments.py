@@ -22,7 +22,6 @@ from pathlib import Path
 import jax
 import numpy as np
 from jaxtyping import Array, Key
-from tqdm.auto import tqdm
 
 from .assembly import Execution, InputError, Instruction, Program, execute, parse, refuse
 from .compiler import KINDS_SAVED, Controller, Kind, _pack_controller, _unpack_controller
@@ -134,7 +133,7 @@ def _attempt(task: Task, init, rounds: Round, key: Key[Array, ""], deadline: flo
     def fields(found: Decoded, controllers, how):
         return dict(program=found.program, clock=found.clock, controller=controllers[found.restart], how=how.format(k=found.restart, n=found.samples))
     if start.program is not None:
-        fresh = jax.vmap(start.make)(jax.random.split(before_key, 4))
+        fresh = start.controllers(4, before_key)
         if found := decode(fresh, task, samples=SAMPLES, temperature=1.0, key=before_key, clock=start.clock, first_only=True):
             return None, fields(found[0], fresh, f"sampling around the untuned template {start.name} ({{n:,}} programs)")
     tuned = tune(task, init, restarts=rounds.restarts, steps=rounds.steps, key=tune_key, first_only=True, progress=progress, callback=late)

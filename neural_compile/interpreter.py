@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .assembly import Instruction, InputError, out_of_range, refuse, size_faults, value_table
+from .assembly import Instruction, out_of_range, refuse, size_faults, value_table
 from .compiler import Controller, Machine
 
 # %% ../nbs/02_interpreter.ipynb #02-interpreter-005

@@ -8,7 +8,7 @@ __all__ = ['CHUNK', 'Start', 'start_from', 'Stage', 'stages', 'restart_losses', 
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-002
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import equinox as eqx
@@ -19,7 +19,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Key
 from tqdm.auto import tqdm
 
-from .assembly import InputError, Program, refuse
+from .assembly import Program, refuse
 from .compiler import Controller, Machine, compile_program, decompile, program_of, random_controller
 from .interpreter import COMPILER_OPTIONS, DEFAULT, Dialect, run_many
 from .loss import FLOOR
@@ -35,6 +35,10 @@ class Start:
     make: Callable[[Key[Array, ""]], Controller]
     name: str
     program: Program | None = None  # What was compiled; None: random weights
+
+    def controllers(self, restarts: int, key: Key[Array, ""]) -> Controller:
+        "So many controllers, each with its own noise; leading axis: restarts."
+        return jax.jit(jax.vmap(self.make))(jax.random.split(key, restarts))
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-006
 def start_from(
@@ -87,13 +91,16 @@ def restart_losses(controllers: Controller, batch: dict, steps: Array, longest: 
     return wrong + efficiency_weight * state.steps.mean(1)
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-013
-@partial(jax.jit, static_argnames=("count", "batch", "longest", "rate", "dialect", "efficiency_weight"), compiler_options=COMPILER_OPTIONS)
-def _train(controllers, moments, keys, pool, steps, first, *, count, batch, longest, rate, dialect, efficiency_weight):
-    "`count` steps of Adam: controllers, Adam's moments, and losses [restarts, count]."
+CHUNK = 50  # training steps between two looks at the results
+
+
+@partial(jax.jit, static_argnames=("batch", "longest", "rate", "dialect", "efficiency_weight"), compiler_options=COMPILER_OPTIONS)
+def _train(controllers, moments, keys, pool, steps, first, count, *, batch, longest, rate, dialect, efficiency_weight):
+    "`count` ≤ CHUNK steps of Adam: controllers, Adam's moments, and losses [CHUNK, restarts] of which `count` are set."
     optimizer = optax.adam(rate)
-    def body(carry, t):
-        controllers, moments = carry
-        draw = lambda key: jax.random.randint(jax.random.fold_in(key, t), (batch,), 0, len(pool["memory"]))
+    def body(t, carry):
+        controllers, moments, all_losses = carry
+        draw = lambda key: jax.random.randint(jax.random.fold_in(key, first + t), (batch,), 0, len(pool["memory"]))
         rows = jax.vmap(draw)(keys)
         drawn = {name: x[rows] for name, x in pool.items()}
         def total(controllers):
@@ -101,9 +108,8 @@ def _train(controllers, moments, keys, pool, steps, first, *, count, batch, long
             return losses.sum(), losses
         gradients, losses = jax.grad(total, has_aux=True)(controllers)
         updates, moments = optimizer.update(gradients, moments)
-        return (optax.apply_updates(controllers, updates), moments), losses
-    (controllers, moments), losses = jax.lax.scan(body, (controllers, moments), first + jnp.arange(count))
-    return controllers, moments, losses.T
+        return optax.apply_updates(controllers, updates), moments, all_losses.at[t].set(losses)
+    return jax.lax.fori_loop(0, count, body, (controllers, moments, jnp.zeros((CHUNK, len(keys)))))
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-015
 @partial(jax.jit, static_argnames=("steps", "dialect"), compiler_options=COMPILER_OPTIONS)
@@ -174,9 +180,6 @@ def _check_arguments(restarts, steps, batch, clock, task, noise, learning_rate):
            + ["a clock that waits for a halt has no horizon. Give clock=Clock(per_cell, extra)."] * clock.halts)
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-019
-CHUNK = 50  # training steps between two looks at the results
-
-
 def tune(
     task: Task,
     init: str | Program | Candidate | Controller,  # "random", a template's name, a program, a template, or weights
@@ -199,10 +202,10 @@ def tune(
 ) -> Tuning:
     "Tune many restarts at once and judge each of them; an interrupt returns what is there."
     origin = start_from(init, task, lines=lines, clock=clock, noise=noise)
-    clock, machine = origin.clock, origin.machine
+    clock = origin.clock
     _check_arguments(restarts, steps, batch, clock, task, noise, learning_rate)
     make_key, draw_key = jax.random.split(key)
-    controllers = jax.vmap(origin.make)(jax.random.split(make_key, restarts))
+    controllers = origin.controllers(restarts, make_key)
     moments, keys = optax.adam(learning_rate).init(controllers), jax.random.split(draw_key, restarts)
     moments = eqx.tree_at(lambda m: m[0].count, moments, jnp.zeros((), jnp.int32))
     plan = [Stage(examples, clock.steps(0, task.cells, task.base))] if examples else stages(
@@ -217,9 +220,9 @@ def tune(
                 while done < end and not stopped:
                     count = min(CHUNK, end - done)
                     controllers, moments, chunk = _train(
-                        controllers, moments, keys, pool, stage.steps, done, count=count, batch=batch, longest=longest,
+                        controllers, moments, keys, pool, stage.steps, done, count, batch=batch, longest=longest,
                         rate=learning_rate, dialect=dialect, efficiency_weight=efficiency_weight)
-                    losses.append(np.asarray(chunk)); done += count; bar.update(count)
+                    losses.append(np.asarray(chunk[:count]).T); done += count; bar.update(count)
                     strict = _strict(controllers, clock, task) if first_only else strict
                     bar.set_postfix_str(f"loss {np.nanmin(losses[-1][:, -1]):.3f}, {stage.examples.cells} cells" + f", {int(strict.sum())} solved" * first_only)
                     if first_only and strict.any(): stopped = f"solved after {done} steps"

@@ -167,15 +167,15 @@ def fast(inputs, pull, steps, longest, dialect):
 def batches(draw, machine):
     "Restarts of every kind (random, near ties, exact and noisy programs) and soft examples."
     rng = np.random.default_rng(draw(seeds))
-    normal = lambda *shape: rng.normal(size=shape).astype(np.float32)
+    normal = lambda *shape: jnp.array(rng.normal(size=shape), jnp.float32)
     weights = lambda change: Controller(*(change(normal(*shape)) for shape in machine.shapes.values()), machine)
     # Whole numbers but for a millionth: most choices are almost equally good.
-    controllers = [weights(lambda W: W), weights(lambda W: 3 * W), weights(lambda W: np.round(W) + np.float32(1e-6) * W)]
+    controllers = [weights(lambda W: W), weights(lambda W: 3 * W), weights(lambda W: jnp.round(W) + 1e-6 * W)]
     controllers += [compile_program(draw(programs(machine)), machine, noise=noise, key=jax.random.key(draw(seeds))) for noise in (0.0, 0.01, 0.3)]
     rows = lambda n: 3 * normal(EXAMPLES, n, machine.base)  # logits, so that gradients stay among distributions
     sizes = (machine.base, machine.base), (machine.registers, machine.base), (machine.lines,), (), ()
     pull = State(*(normal(RESTARTS, EXAMPLES, *size) / EXAMPLES for size in sizes))
-    return jax.tree.map(jnp.array, ((stack(controllers), rows(machine.base), rows(machine.registers)), pull))
+    return (stack(controllers), rows(machine.base), rows(machine.registers)), pull
 
 
 def assert_close(got, expected, **tolerance):
@@ -207,7 +207,7 @@ def test_fast_equals_reference_without_a_longest(machine, data):
 FEW = 4  # The equations as printed do not keep mass: each step can double l, and so the logits, and with them their rounding error.
 
 
-@pytest.mark.parametrize("machine", SHAPES, ids=sizes)
+@pytest.mark.parametrize("machine", SHAPES[1:3], ids=sizes)
 @given(data=st.data())
 @batched
 def test_fast_equals_reference_in_the_literal_dialect(machine, data):
@@ -226,7 +226,7 @@ def many(controllers, memory, registers):
     return run_many(controllers, memory, registers, steps=9)
 
 
-@pytest.mark.parametrize("machine", SIZES[1:3], ids=sizes)
+@pytest.mark.parametrize("machine", SIZES[1:2], ids=sizes)
 @given(seed=seeds)
 @batched
 def test_distributions_equal_the_whole_numbers_they_stand_for(machine, seed):

@@ -1,11 +1,12 @@
 """From tasks to a verified program: what each stage promises the next."""
 import itertools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 import neural_compile as nc
 from neural_compile.loss import correctness, efficiency
@@ -149,8 +150,7 @@ def test_padding_with_no_ops_changes_the_clock_and_not_the_result(combinator):
     choice = {"changing": (("inc", "x", ""),), "function": (), "operation": "add", "count": 2, "start": ""}
     arguments = [choice[kind] for kind in combinator.arguments]
     from neural_compile.synthesis import candidate
-    task, memory = nc.TASKS["map_inc"], [3, 1, 2, 7, 0, 5, 4, 6]
-    results = []
+    memory, results = [3, 1, 2, 7, 0, 5, 4, 6], []
     for body, end in ((0, 0), (2, 0), (0, 2)):
         c = candidate(combinator, arguments, [], 6, body=body, end=end)
         results.append(nc.execute(c.program, memory, base=8, steps=c.clock.steps(len(c.program), 5, 8)).memory)
@@ -205,7 +205,7 @@ def test_a_restart_that_is_not_finite_is_reported_and_does_not_spread(tuned, mon
         def make(key):
             c = start.make(key)
             return jax.tree.map(lambda W: jnp.where((jax.random.key_data(key) == bad).all(), jnp.nan, W), c)
-        return tuning.replace(start, make=make)
+        return replace(start, make=make)
     monkeypatch.setattr(tuning, "start_from", poisoned)
     run = nc.tune(nc.TASKS["map_dec"], "map_inc", restarts=6, steps=100, key=KEY, progress=False)
     assert run.finite.tolist() == [True, True, False, True, True, True] and "not finite" in repr(run)
