@@ -29,17 +29,21 @@ class Instruction:
     "One row of the instruction table."
     name: str  # As written in assembly text
     operands: str = ""  # Words among `a`, `b` (registers read), `o` (register written), `label` (a line)
-    function: Callable[[int, int], int] | None = None  # Values of a and b (0 if absent) → value for o, taken mod base
+    function: Callable[[int, int], int] | None = None  # Values of a and b (0 if not taken) → value for o, taken mod base
 
     def __post_init__(self):
-        if self.function is None and self.name not in CONTROL:
-            raise InputError(f"An instruction needs a function, or a name among {', '.join(CONTROL)}; found {self.name!r} "
-                             "without one. Write Instruction(name, 'a b o', lambda a, b: …).")
+        if (self.function is None) != (self.name in CONTROL) or (self.function and "o" not in self.slots):
+            raise InputError(f"An instruction needs a function and an output o, or a name among {', '.join(CONTROL)}; found {self.name!r} "
+                             f"with operands {self.operands!r}. Write Instruction(name, 'a b o', lambda a, b: …).")
 
     @property
     def slots(self) -> tuple[str, ...]:
         "The fields of a line that this instruction uses, in the order they are written."
         return tuple(SLOT[word] for word in self.operands.split())
+
+    def value(self, a: int, b: int, base: int) -> int:
+        "What the function computes; an operand that the instruction does not take counts as 0."
+        return int(self.function(a * ("a" in self.slots), b * ("b" in self.slots))) % base
 
 # %% ../nbs/00_assembly.ipynb #00-assembly-007
 class InputError(ValueError):
@@ -84,6 +88,8 @@ class Line:
         for slot in ("a", "b", "o"):
             if slot not in self.instruction.slots:
                 object.__setattr__(self, slot, 0)
+        if min(self.a, self.o) < 0 or self.b < NOWHERE:
+            raise InputError(f"operands are 0 or more, or NOWHERE for b; found a={self.a}, b={self.b}, o={self.o} in {self.instruction.name!r}.")
 
     @property
     def registers(self) -> tuple[int, ...]:
@@ -155,7 +161,9 @@ class ProgramError(InputError):
 
     def __init__(self, faults: list[tuple[int, int, int, str]], rows: Sequence[str] = ()):
         self.faults = faults  # (line from 1, first column from 0, column after the last, what is wrong)
-        show = lambda n, i, j: f"\n    {rows[n - 1]}\n    {' ' * i}{'^' * max(1, j - i)}" if 0 < n <= len(rows) else ""
+        def show(n, i, j):  # the row, and a caret below it; tabs stay tabs, so that it stands in the right column
+            before = re.sub(r"[^\t]", " ", rows[n - 1][:i]) if 0 < n <= len(rows) else ""
+            return f"\n    {rows[n - 1]}\n    {before}{'^' * max(1, j - i)}" if 0 < n <= len(rows) else ""
         super().__init__("\n".join(f"line {n}: {text}{show(n, i, j)}" for n, i, j, text in faults))
 
 # %% ../nbs/00_assembly.ipynb #00-assembly-019
@@ -170,7 +178,7 @@ def _usage(instruction: Instruction) -> str:
 
 
 def _near(word: str, known: Sequence[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known) or 'none'}."
 
 # %% ../nbs/00_assembly.ipynb #00-assembly-020
@@ -246,7 +254,7 @@ def _step(program: Program, now: Moment, base: int) -> Moment:
     value = lambda r: registers[r] if 0 <= r < len(registers) else 0
     x, y, after = value(line.a), value(line.b), (now.line + 1) % len(program)
     if line.instruction.function:
-        registers[line.o] = line.instruction.function(x, y) % base
+        registers[line.o] = line.instruction.value(x, y, base)
     match line.instruction.name:
         case "read": registers[line.o] = memory[x]
         case "write": memory[x] = y
@@ -307,6 +315,10 @@ def size_faults(base: int, memory: int, steps: int = 1) -> list[str]:
         faults.append(f"memory has one cell a value: base {base} needs {base} cells, found {memory}. Pad it with zeros or change the base.")
     return faults + ([] if steps >= 1 else [f"a run takes at least 1 step, found steps={steps}."])
 
+
+def _too_few(program: Program, registers: int) -> list[str]:
+    return [f"the program names register {program.registers - 1}, but only {registers} registers were given. Give {program.registers}."] if program.registers > registers else []
+
 # %% ../nbs/00_assembly.ipynb #00-assembly-037
 def execute(
     program: Program,
@@ -321,9 +333,7 @@ def execute(
     program = program.pad(len(program) if lines is None else lines)
     registers = [0] * program.registers if registers is None else registers
     faults = size_faults(base, len(memory), steps) + out_of_range("memory", memory, base) + out_of_range("registers", registers, base)
-    if program.registers > len(registers):
-        faults.append(f"the program names register {program.registers - 1}, but only {len(registers)} registers were given. Give {program.registers}.")
-    refuse(faults)
+    refuse(faults + _too_few(program, len(registers)))
     moments = [Moment(0, tuple(map(int, memory)), tuple(map(int, registers)), False)]
     while len(moments) <= steps and not moments[-1].halted:
         moments.append(_step(program, moments[-1], base))
@@ -348,8 +358,8 @@ VALUE = 5
 
 def value_table(instructions: Sequence[Instruction], base: int) -> np.ndarray:
     "What each instruction computes, shape [instructions, base, base]; zero for those that compute nothing."
-    pairs = lambda f: [[f(a, b) % base for b in range(base)] for a in range(base)] if f else np.zeros((base, base))
-    return np.array([pairs(i.function) for i in instructions], dtype=np.int32)
+    pairs = lambda i: [[i.value(a, b, base) for b in range(base)] for a in range(base)] if i.function else np.zeros((base, base))
+    return np.array([pairs(i) for i in instructions], dtype=np.int32)
 
 
 def kind_of(instructions: Sequence[Instruction]) -> np.ndarray:
@@ -399,6 +409,15 @@ def _run_all(code, kinds, table, memory, registers, steps):
     return taken, halted
 
 
+def _array_faults(program, memory, registers, base, steps):
+    "What compiled code would not notice: it would read and write past the end of its arrays."
+    if memory.ndim != 2 or registers.ndim != 2 or len(memory) != len(registers):
+        return [f"memory is [examples, base] and registers [examples, registers], found shapes {memory.shape} and {registers.shape}."]
+    beyond = lambda x: x[(x < 0) | (x >= base)].tolist()
+    faults = size_faults(base, memory.shape[1], int(np.min(steps))) + out_of_range("memory", beyond(memory), base) + out_of_range("registers", beyond(registers), base)
+    return faults + _too_few(program, registers.shape[1])
+
+
 def execute_many(
     program: Program,
     memory: np.ndarray,  # Shape [examples, base]
@@ -410,8 +429,9 @@ def execute_many(
     instructions: Sequence[Instruction] = INSTRUCTIONS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     "Run one program on many inputs: memory, registers, steps taken, halted."
+    program = program.pad(len(program) if lines is None else lines)
     memory, registers = np.array(memory, np.int32), np.array(registers, np.int32)
-    code = encode(program.pad(lines or len(program)), instructions)
-    bounds = np.broadcast_to(np.asarray(steps, np.int64), len(memory))
+    refuse(_array_faults(program, memory, registers, base, steps))
+    code, bounds = encode(program, instructions), np.broadcast_to(np.asarray(steps, np.int64), len(memory))
     taken, halted = _run_all(code, kind_of(instructions), value_table(instructions, base), memory, registers, bounds)
     return memory, registers, taken, halted

@@ -199,21 +199,21 @@ def _lookup(r: Array, R: Array) -> Array:
 def _constants(machine: Machine) -> dict:
     "Which instructions take one or two arguments, and the matrices that apply them to v₁ and to v₁ ⊗ v₂."
     T, b = instruction_tensor(machine.instructions, machine.base), machine.base
-    arguments = [len({"a", "b"} & set(i.slots)) if i.function else -1 for i in machine.instructions]
-    one, two = ([n for n, k in enumerate(arguments) if (k <= 1 and k >= 0 if unary else k == 2)] for unary in (True, False))
+    one, two = ([n for n, i in enumerate(machine.instructions) if i.function and ("b" in i.slots) == pair] for pair in (False, True))
     return {"one": one, "two": two, "A1": T[one][:, :, 0].transpose(0, 2, 1).reshape(-1, b),
             "A2": T[two].transpose(0, 3, 1, 2).reshape(-1, b * b)}
 
 
-def _compute(f: Array, v1: Array, v2: Array, M: Array, read: int, constants: dict) -> Array:
-    "Equation 6 for all lanes."
+def _compute(f: Array, v1: Array, v2: Array, M: Array, read: int, constants: dict, conserves: bool) -> Array:
+    "Equation 6 for all lanes; where a dialect does not conserve mass, that of v₂ counts even if nothing reads it."
     b, lanes, o = len(v1), v1.shape[1:], jnp.zeros_like(v1)
-    for rows, A, arguments in (("one", "A1", v1), ("two", "A2", v1[:, None] * v2[None])):
+    mass = 1 if conserves else v2.sum(0, keepdims=True)
+    for rows, A, arguments in (("one", "A1", v1 * mass), ("two", "A2", v1[:, None] * v2[None])):
         if constants[rows]:
             results = jnp.matmul(constants[A], _barrier(arguments.reshape(-1, lanes[0] * lanes[1])), precision="highest")
             results = results.reshape(len(constants[rows]), b, *lanes)
             o = o + sum(f[k][None] * results[n] for n, k in enumerate(constants[rows]))
-    return o + f[read][None] * sum(v1[i][None] * M[i] for i in range(b)) if read >= 0 else o
+    return o + f[read][None] * mass * sum(v1[i][None] * M[i] for i in range(b)) if read >= 0 else o
 
 # %% ../nbs/02_interpreter.ipynb #02-interpreter-038
 _barrier = jax.lax.optimization_barrier
@@ -231,7 +231,7 @@ def _lane_step(weights: tuple, state: tuple, machine: Machine, dialect: Dialect,
     f, r1, r2, r3 = _barrier(tuple(_softmax(W, l) for W in weights))
     mass = lambda name: f[at[name]] if at[name] >= 0 else jnp.zeros_like(h)
     v1, v2 = _barrier((_lookup(r1, R), _lookup(r2, R)))
-    o = _barrier(_compute(f, v1, v2, M, at["read"], constants))
+    o = _barrier(_compute(f, v1, v2, M, at["read"], constants, dialect.renormalise))
     m = sum(f[k] for k in np.flatnonzero(writes_register(machine))) if dialect.erase_by_mass else jnp.ones_like(h)
     live = 1 - h
     m, w, r3o = _barrier((live * m, live * mass("write"), live[None] * r3))
@@ -278,6 +278,17 @@ def _rollout_backward(longest, machine, dialect, kept, cotangent):
 _rollout.defvjp(_rollout_forward, _rollout_backward)
 
 # %% ../nbs/02_interpreter.ipynb #02-interpreter-043
+def _check_many(machine, memory, registers, steps, longest):
+    faults = []
+    for what, x, width in (("memory", memory, machine.base), ("registers", registers, machine.registers)):
+        whole = jnp.issubdtype(jnp.result_type(x), jnp.integer)
+        if np.shape(x)[-1:] != (width,) and whole or not whole and np.shape(x)[-2:] != (width, machine.base):
+            faults.append(f"{what} ends in {width} whole numbers, or distributions [{width}, {machine.base}]; found shape {np.shape(x)}.")
+    if isinstance(steps, int) and (steps < 1 or longest is not None and longest < steps):
+        faults.append(f"steps is at least 1 and at most longest, found steps={steps}, longest={longest}.")
+    refuse(faults + ["steps is a traced number: give longest, a bound known when it is compiled."] * (longest is None and not isinstance(steps, int)))
+
+
 def run_many(
     controllers: Controller,  # Leaves with a leading axis of restarts
     memory: Array,  # [examples, base] whole numbers, the same for all restarts, or [restarts, examples, base]
@@ -289,6 +300,7 @@ def run_many(
 ) -> State:
     "The last state of every example of every restart, leading axes [restarts, examples]; equal to `run` to 1e-5."
     machine, K = controllers.machine, len(controllers.instruction)
+    _check_many(machine, memory, registers, steps, longest)
     last = lambda x: jnp.moveaxis(jnp.broadcast_to(x, (K, *x.shape[-3:])), (0, 1), (-1, -2))  # [.., e, f, v] -> [f, v, e, k]
     M, R = (last(distributions(x, machine.base)) for x in (memory, registers))
     l = jnp.zeros((machine.lines, *M.shape[2:])).at[0].set(1)
