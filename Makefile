@@ -31,6 +31,7 @@ clean-notebooks: .venv/dev  ## strip outputs and metadata from the notebooks
 measure: .venv/runtime  ## make the recorded results again (about half an hour, alone on the machine)
 	for k in 0 1 2 3 4 5 6 7 8 9; do $(BIN)/neural_compile induce fibonacci_seeded --space language --key $$k --json; done > results/demo.jsonl
 	rm -f results/tasks.json && $(BIN)/neural_compile tasks --measure results/tasks.json
+	$(BIN)/python tools/results_table.py
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder
 	$(BIN)/python tools/wheel_test.py

@@ -11,7 +11,7 @@ from neural_compile.experiments import Induction, Rate, Recovery, induce, recove
 from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, run_many, trace
 from neural_compile.synthesis import TEMPLATES, Candidate, Synthesis, synthesize, template
 from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
-from neural_compile.tuning import Tuning, tune
+from neural_compile.tuning import Tuning, tune, use_cores
 
 __all__ = [
     "INSTRUCTIONS", "NOWHERE", "Execution", "InputError", "Instruction", "Line", "Program", "ProgramError", "Trace", "execute", "parse",
@@ -19,5 +19,5 @@ __all__ = [
     "Decoded", "decode", "Induction", "Rate", "Recovery", "induce", "recovery",
     "DEFAULT", "DIALECTS", "LITERAL", "Dialect", "State", "run", "run_many", "trace",
     "TEMPLATES", "Candidate", "Synthesis", "synthesize", "template",
-    "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune",
+    "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune", "use_cores",
 ]

@@ -15,9 +15,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Key = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 
 
-def _keep_compiled():
-    "Keep what JAX compiles between calls of the command line."
+def _prepare():
+    "Use every core, and keep what JAX compiles between calls of the command line."
     import jax
+    from neural_compile.tuning import use_cores
+    use_cores()
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neural_compile"
     jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
@@ -27,7 +29,7 @@ def _clear_errors(command: Callable) -> Callable:
     "Show an error of the caller's as its text and exit with 2."
     @wraps(command)
     def run(*args, **kwargs):
-        _keep_compiled()
+        _prepare()
         try:
             return command(*args, **kwargs)
         except (ValueError, KeyError, OSError) as error:

@@ -6,6 +6,8 @@
 __all__ = ['proposal', 'operands_used', 'Decoded', 'decode']
 
 # %% ../nbs/07_decoding.ipynb #07-decoding-002
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import no_type_check
 
@@ -68,7 +70,7 @@ def _fits(code, kinds, table, memory, registers, target, mask, steps, M, R):
     return True
 
 # %% ../nbs/07_decoding.ipynb #07-decoding-008
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 @no_type_check
 def _sample(cumulative, sizes, used, kinds, table, memory, registers, target, mask, steps, samples, seed, keep):
     "Draw `samples` programs; the first `keep` that fit, [found, lines, 4], and after how many samples each came."
@@ -115,13 +117,17 @@ def decode(
     given, used, found, tried = task.sample(16, seed=1), operands_used(machine), [], {}
     arrays = kind_of(machine.instructions), value_table(machine.instructions, task.base), given.memory, given.registers, given.target, given.mask
     seeds = np.asarray(jax.random.randint(key, (len(controllers.instruction),), 0, 2**31 - 1))
-    for k, seed in enumerate(seeds):
-        codes, when = _sample(*proposal(controllers[k], temperature), used, *arrays, clock.steps(machine.lines, task.cells, task.base), samples, seed, 64)
-        for code, n in zip(codes, when):
-            program = program_of(np.where(code == NOWHERE, machine.slots, code), machine)
-            if program not in tried: tried[program] = bool(verify(program, clock, task, instructions=machine.instructions))
-            if tried[program]:
-                found.append(Decoded(program, clock, k, int(n)))
+    steps = clock.steps(machine.lines, task.cells, task.base)
+    search = lambda k: _sample(*proposal(controllers[k], temperature), used, *arrays, steps, samples, seeds[k], 64)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # compiled code leaves Python's lock
+        for k, (codes, when) in enumerate(pool.map(search, range(len(seeds)))):
+            for code, n in zip(codes, when):
+                program = program_of(np.where(code == NOWHERE, machine.slots, code), machine)
+                if program not in tried: tried[program] = bool(verify(program, clock, task, instructions=machine.instructions))
+                if tried[program]:
+                    found.append(Decoded(program, clock, k, int(n)))
+                    break
+            if first_only and found:
+                pool.shutdown(cancel_futures=True)
                 break
-        if first_only and found: break
     return found

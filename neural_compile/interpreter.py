@@ -295,7 +295,7 @@ def run_many(
     registers: Array,  # [examples, registers] or [restarts, examples, registers]
     *,
     steps: int | Int[Array, ""],  # May be a traced number
-    longest: int | None = None,  # An upper bound of steps, known at compile time; None: steps
+    longest: int | None = None,  # An upper bound of steps, known when it is compiled; gradients need it; None: steps
     dialect: Dialect = DEFAULT,
 ) -> State:
     "The last state of every example of every restart, leading axes [restarts, examples]; equal to `run` to 1e-5."

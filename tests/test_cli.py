@@ -1,4 +1,5 @@
 """The command line and the README, as a person would use them."""
+import importlib.util
 import json
 import re
 import subprocess
@@ -67,6 +68,14 @@ def test_the_readme_runs(capsys):
         exec(block, names)
     out = capsys.readouterr().out
     assert len(blocks) == 2 and "strictly verified" in out and "[3, 5, 7, 0, 0, 0, 0, 0]" in out
+
+
+def test_the_readme_shows_the_recorded_results():
+    spec = importlib.util.spec_from_file_location("results_table", ROOT / "tools/results_table.py")
+    spec.loader.exec_module(tool := importlib.util.module_from_spec(spec))
+    assert tool.section() in (ROOT / "README.md").read_text(), "run tools/results_table.py"
+    demo = [json.loads(line) for line in (ROOT / "results/demo.jsonl").read_text().splitlines()]
+    assert len(demo) == 10 and sum(x["verified"] for x in demo) >= 9
 
 
 def test_the_package_needs_no_development_tools():

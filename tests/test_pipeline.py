@@ -263,7 +263,7 @@ def test_a_task_by_function():
     assert found.verified and found.run([2, 3, 4]).memory[:3] == [4, 2, 2]
 
 
-def test_nothing_found_is_said_and_costs_no_more_than_the_limit():
+def test_a_time_limit_ends_the_search_and_the_report_says_how_far_it_got():
     found = nc.induce(nc.TASKS["list_k"], key=KEY, time_limit=3, progress=False)
     assert not found.verified and "expressions enumerated" in found.report()
     with pytest.raises(nc.InputError, match="no program was found for list_k"):

@@ -1,0 +1,41 @@
+"""Behind `make measure`: put the recorded results into the README, between its markers."""
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def demo_sentence(lines):
+    found = [json.loads(line) for line in lines]
+    seconds = sorted(x["seconds"] for x in found)
+    return (f"The demo was strictly verified for {sum(x['verified'] for x in found)} of {len(found)} keys, in {seconds[0]:.0f} to {seconds[-1]:.0f} seconds "
+            f"({seconds[len(seconds) // 2]:.0f} in the middle).")
+
+
+def table(recorded):
+    """One row a task: solved or not, by which criterion, in how many seconds."""
+    yield "| task | enumeration alone | tuning from random weights | the pipeline |"
+    yield "|---|---|---|---|"
+    for r in recorded["rows"]:
+        e, t, p = r["enumeration"], r["random"], r["pipeline"]
+        alone = f"strictly, {e['seconds']} s: `{e['how']}`" if e["strict"] else f"no, {e['seconds']} s"
+        hits = [f"{n} of {t['restarts']} {how}" for n, how in ((t["strict"], "strictly"), (t["paper"], "by the paper's criterion")) if n]
+        tuned = f"{', '.join(hits) or 'no'}, {t['seconds']} s"
+        way = "enumeration" if p["how"].startswith("enumeration") else "sampling tuned weights" if "then sampling" in p["how"] else "argmax of tuned weights" if "argmax" in p["how"] else "sampling an untuned template"
+        yield f"| `{r['task']}` | {alone} | {tuned} | " + (f"strictly, {p['seconds']} s: {way} |" if p["strict"] else f"no, {p['seconds']} s |")
+
+
+def section():
+    recorded = json.loads((ROOT / "results/tasks.json").read_text())
+    demo = demo_sentence((ROOT / "results/demo.jsonl").read_text().splitlines())
+    v = recorded["versions"]
+    return "\n".join([*table(recorded), "",
+                      f"Recorded by `make measure` (key {recorded['key']}; random weights: {recorded['rows'][0]['random']['restarts']} restarts of 1,500 steps, 6 lines) "
+                      f"with jax {v['jax']} on Python {v['python']}, {v['cores']} cores of {v['machine']}. {demo}"])
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    text = re.sub(r"(?s)(<!-- results -->\n).*?(<!-- end -->)", lambda m: m[1] + section() + "\n" + m[2], readme.read_text())
+    readme.write_text(text)
