@@ -73,10 +73,9 @@ def lookup(r: Float[Array, " slots"], R: Float[Array, "registers base"]) -> Floa
 
 # %% ../nbs/02_interpreter.ipynb #02-interpreter-013
 def compute(f: Array, v1: Array, v2: Array, M: Array, T: Array, read: int) -> Float[Array, " base"]:
-    "Equation 6; `read` is the row of T that holds the memory, or −1."
-    if read >= 0:
-        T = T.at[read].set(jnp.broadcast_to(M[:, None, :], T.shape[1:]))
-    return jnp.einsum("k,l,m,klmn->n", f, v1, v2, T, precision="highest")
+    "Equation 6; `read` is the row of T that would hold the memory, or −1."
+    o = jnp.einsum("k,l,m,klmn->n", f, v1, v2, T, precision="highest")
+    return o + f[read] * v2.sum() * (v1 @ M) if read >= 0 else o
 
 # %% ../nbs/02_interpreter.ipynb #02-interpreter-015
 def write_register(R: Array, r3: Array, o: Array, m: Array) -> Float[Array, "registers base"]:
@@ -183,19 +182,41 @@ def run(controller: Controller, memory: Values, registers: Values | None = None,
     return trace(controller, memory, registers, steps=steps, dialect=dialect)[-1]
 
 # %% ../nbs/02_interpreter.ipynb #02-interpreter-034
-def _softmax(W: Array, l: Array) -> Array:
-    "Equation 2 for all lanes: W [choices, lines, restarts], l [lines, examples, restarts]."
-    z = sum(W[:, n, None] * l[n][None] for n in range(l.shape[0]))
+_barrier = jax.lax.optimization_barrier
+
+
+@jax.custom_vjp
+def _mix(w: Array, X: Array) -> Array:
+    "Σᵢ w[i] X[i] for all lanes: w [i, examples, restarts], X [i, feature, examples or 1, restarts]."
+    return sum(w[i][None] * X[i] for i in range(len(w)))
+
+
+def _mix_forward(w, X):
+    return _mix(w, X), (w, X)
+
+
+def _mix_backward(kept, dy):
+    (w, X), dy = kept, _barrier(dy)
+    dw = sum(X[:, j] * dy[j][None] for j in range(X.shape[1]))
+    if X.shape[2] == w.shape[1]:
+        return dw, w[:, None] * dy[None]
+    return dw, sum(w[:, None, e] * dy[None, :, e] for e in range(w.shape[1]))[:, :, None]  # X is shared by all examples
+
+
+_mix.defvjp(_mix_forward, _mix_backward)
+
+# %% ../nbs/02_interpreter.ipynb #02-interpreter-035
+def _softmax(z: Array) -> Array:
     e = jnp.exp(z - jax.lax.stop_gradient(z.max(0, keepdims=True)))
-    return e / e.sum(0, keepdims=True)
+    return e / sum(e[i] for i in range(len(e)))[None]
 
 
 def _lookup(r: Array, R: Array) -> Array:
     "Equation 5 for all lanes."
-    v = sum(r[i][None] * R[i] for i in range(len(R)))
+    v = _mix(r[:len(R)], R)
     return v.at[0].add(r[len(R):].sum(0)) if len(r) > len(R) else v
 
-# %% ../nbs/02_interpreter.ipynb #02-interpreter-036
+# %% ../nbs/02_interpreter.ipynb #02-interpreter-037
 def _constants(machine: Machine) -> dict:
     "Which instructions take one or two arguments, and the matrices that apply them to v₁ and to v₁ ⊗ v₂."
     T, b = instruction_tensor(machine.instructions, machine.base), machine.base
@@ -211,12 +232,10 @@ def _compute(f: Array, v1: Array, v2: Array, M: Array, read: int, constants: dic
     for rows, A, arguments in (("one", "A1", v1 * mass), ("two", "A2", v1[:, None] * v2[None])):
         if constants[rows]:
             results = jnp.matmul(constants[A], _barrier(arguments.reshape(-1, lanes[0] * lanes[1])), precision="highest")
-            results = results.reshape(len(constants[rows]), b, *lanes)
-            o = o + sum(f[k][None] * results[n] for n, k in enumerate(constants[rows]))
-    return o + f[read][None] * mass * sum(v1[i][None] * M[i] for i in range(b)) if read >= 0 else o
+            o = o + _mix(*_barrier((jnp.stack([f[k] for k in constants[rows]]), results.reshape(-1, b, *lanes))))
+    return o + f[read][None] * mass * _mix(v1, M) if read >= 0 else o
 
-# %% ../nbs/02_interpreter.ipynb #02-interpreter-038
-_barrier = jax.lax.optimization_barrier
+# %% ../nbs/02_interpreter.ipynb #02-interpreter-039
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 
 
@@ -224,11 +243,11 @@ def _normalise(x: Array, axis: int) -> Array:
     total = sum(jax.lax.index_in_dim(x, i, axis) for i in range(x.shape[axis]))
     return x * _barrier(1 / total)
 
-# %% ../nbs/02_interpreter.ipynb #02-interpreter-039
+# %% ../nbs/02_interpreter.ipynb #02-interpreter-040
 def _lane_step(weights: tuple, state: tuple, machine: Machine, dialect: Dialect, constants: dict) -> tuple:
     "`step` for all lanes: the same equations in the same order."
     (M, R, l, h, steps), at = state, rows_of(machine)
-    f, r1, r2, r3 = _barrier(tuple(_softmax(W, l) for W in weights))
+    f, r1, r2, r3 = _barrier(tuple(_softmax(_barrier(_mix(l, W))) for W in weights))
     mass = lambda name: f[at[name]] if at[name] >= 0 else jnp.zeros_like(h)
     v1, v2 = _barrier((_lookup(r1, R), _lookup(r2, R)))
     o = _barrier(_compute(f, v1, v2, M, at["read"], constants, dialect.renormalise))
@@ -245,7 +264,7 @@ def _lane_step(weights: tuple, state: tuple, machine: Machine, dialect: Dialect,
         M, R, l = _normalise(M, 1), _normalise(R, 1), _normalise(l, 0)
     return M, R, l, jnp.maximum(h, mass("halt")), steps + live
 
-# %% ../nbs/02_interpreter.ipynb #02-interpreter-041
+# %% ../nbs/02_interpreter.ipynb #02-interpreter-042
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def _rollout(weights, state, steps, longest, machine, dialect):
     constants = _constants(machine)
@@ -277,7 +296,7 @@ def _rollout_backward(longest, machine, dialect, kept, cotangent):
 
 _rollout.defvjp(_rollout_forward, _rollout_backward)
 
-# %% ../nbs/02_interpreter.ipynb #02-interpreter-043
+# %% ../nbs/02_interpreter.ipynb #02-interpreter-044
 def _check_many(machine, memory, registers, steps, longest):
     faults = []
     for what, x, width in (("memory", memory, machine.base), ("registers", registers, machine.registers)):
@@ -305,6 +324,6 @@ def run_many(
     M, R = (last(distributions(x, machine.base)) for x in (memory, registers))
     l = jnp.zeros((machine.lines, *M.shape[2:])).at[0].set(1)
     h = jnp.zeros(M.shape[2:])
-    weights = tuple(jnp.moveaxis(W, 0, -1) for W in controllers.weights)
+    weights = tuple(W.transpose(2, 1, 0)[:, :, None] for W in controllers.weights)  # [line, choice, 1, restart]
     state = _rollout(weights, (M, R, l, h, h), jnp.asarray(steps), steps if longest is None else longest, machine, dialect)
     return State(*(jnp.moveaxis(x, (-1, -2), (0, 1)) for x in state))
