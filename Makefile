@@ -32,6 +32,7 @@ measure: .venv/runtime  ## make the recorded results again (about half an hour, 
 	for k in 0 1 2 3 4 5 6 7 8 9; do $(BIN)/neural_compile induce fibonacci_seeded --space language --key $$k --json; done > results/demo.jsonl
 	rm -f results/tasks.json && $(BIN)/neural_compile tasks --measure results/tasks.json
 	$(BIN)/python tools/results_table.py
+	$(BIN)/neural_compile bench --full --json > results/bench.json
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder
 	$(BIN)/python tools/wheel_test.py

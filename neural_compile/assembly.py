@@ -12,7 +12,7 @@ __all__ = ['SLOT', 'CONTROL', 'INSTRUCTIONS', 'NOWHERE', 'MEANING', 'EXAMPLE', '
 import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import NamedTuple, no_type_check
 
@@ -138,16 +138,12 @@ class Program:
         if lines < len(self):
             raise InputError(f"A program fits its machine: {len(self)} lines were given to a machine with {lines}. "
                              f"Use a machine with at least {len(self)} lines.")
-        wrap = lambda line: Line(line.instruction, line.a, line.b % lines if line.b >= lines and "label" in line.instruction.operands else line.b, line.o)
-        noop = Line(Instruction("noop"))
-        return Program(tuple(map(wrap, self)) + (noop,) * (lines - len(self)), self.labels)
+        past = lambda line: "label" in line.instruction.operands and line.b >= lines
+        wrapped = tuple(replace(line, b=0) if past(line) else line for line in self)
+        return Program(wrapped + (Line(Instruction("noop")),) * (lines - len(self)), self.labels)
 
     def __str__(self) -> str:
-        targets = sorted({line.b for line in self if "label" in line.instruction.operands and line.b >= 0} | set(self.labels))
-        used = set(self.labels.values())
-        names = {n: self.labels.get(n) or next(s for s in (f"line_{n}", *(f"line_{n}_{k}" for k in range(len(used) + 1))) if s not in used)
-                 for n in targets}
-        rows = []
+        names, rows = _names_of_targets(self), []
         for n in range(len(self) + 1):
             rows += [f"{names[n]}:"] if n in names else []
             rows += ["    " + self[n].text(names)] if n < len(self) else []
@@ -156,6 +152,16 @@ class Program:
     __repr__ = __str__
 
 # %% ../nbs/00_assembly.ipynb #00-assembly-017
+def _names_of_targets(program: Program) -> dict[int, str]:
+    "A label for each line that has one or is jumped to."
+    used = set(program.labels.values())
+    def fresh(n):
+        options = (f"line_{n}", *(f"line_{n}_{k}" for k in range(len(used) + 1)))
+        return next(name for name in options if name not in used)
+    targets = {line.b for line in program if "label" in line.instruction.operands and line.b >= 0}
+    return {n: program.labels.get(n) or fresh(n) for n in sorted(targets | set(program.labels))}
+
+# %% ../nbs/00_assembly.ipynb #00-assembly-019
 class ProgramError(InputError):
     "The text is not a program; `faults` lists every fault with its line, its first and its last column."
 
@@ -166,7 +172,7 @@ class ProgramError(InputError):
             return f"\n    {rows[n - 1]}\n    {before}{'^' * max(1, j - i)}" if 0 < n <= len(rows) else ""
         super().__init__("\n".join(f"line {n}: {text}{show(n, i, j)}" for n, i, j, text in faults))
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-019
+# %% ../nbs/00_assembly.ipynb #00-assembly-021
 MEANING = {"a": "a register", "b": "a register", "o": "a register", "label": "a label"}
 EXAMPLE = {"a": "1", "b": "2", "o": "3", "label": "loop"}
 REGISTER, NAME = re.compile(r"[0-9]{1,3}"), re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -181,7 +187,7 @@ def _near(word: str, known: Sequence[str]) -> str:
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known) or 'none'}."
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-020
+# %% ../nbs/00_assembly.ipynb #00-assembly-022
 def _operand(word: str, operand: str, labels: dict[str, int]) -> int | str:
     "The number an operand stands for, or what is wrong with it."
     if word == "_" and SLOT[operand] == "b":
@@ -190,7 +196,7 @@ def _operand(word: str, operand: str, labels: dict[str, int]) -> int | str:
         return labels[word] if word in labels else f"no line is labelled {word!r}. {_near(word, list(labels))}"
     return int(word) if REGISTER.fullmatch(word) else f"a register is a number from 0 to 999, found {word!r}."
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-022
+# %% ../nbs/00_assembly.ipynb #00-assembly-024
 def _labels(rows: list[list[re.Match]], faults: list) -> dict[str, int]:
     "Each label and the line it stands before."
     labels, at = {}, 0
@@ -206,7 +212,7 @@ def _labels(rows: list[list[re.Match]], faults: list) -> dict[str, int]:
             at += bool(words)
     return labels
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-023
+# %% ../nbs/00_assembly.ipynb #00-assembly-026
 def _line(n: int, words: list[re.Match], labels: dict[str, int], table: dict[str, Instruction], faults: list) -> Line | None:
     "One instruction, or None and its faults."
     (i, j), name, end = words[0].span(), words[0][0], words[-1].end()
@@ -222,7 +228,7 @@ def _line(n: int, words: list[re.Match], labels: dict[str, int], table: dict[str
     faults.extend(wrong)
     return None if wrong else Line(table[name], **values)
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-024
+# %% ../nbs/00_assembly.ipynb #00-assembly-028
 def parse(
     text: str,  # One instruction a line, `label:` lines, `#` comments
     instructions: Sequence[Instruction] = INSTRUCTIONS,  # The instruction table
@@ -239,7 +245,7 @@ def parse(
         raise ProgramError(sorted(faults), source)
     return Program(lines, {at: name for name, at in labels.items()})
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-031
+# %% ../nbs/00_assembly.ipynb #00-assembly-035
 class Moment(NamedTuple):
     "The state of the machine before a step."
     line: int  # The line about to be executed
@@ -261,7 +267,7 @@ def _step(program: Program, now: Moment, base: int) -> Moment:
         case "jump" if x == 0 and line.b != NOWHERE: after = line.b
     return Moment(after, tuple(memory), tuple(registers), line.instruction.name == "halt")
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-033
+# %% ../nbs/00_assembly.ipynb #00-assembly-037
 def _numbers(values: Sequence[int]) -> str:
     return " ".join(f"{v:2d}" for v in values)
 
@@ -287,7 +293,7 @@ class Trace:
                  for n, m in enumerate(self.moments)]
         return "\n".join(rows)
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-034
+# %% ../nbs/00_assembly.ipynb #00-assembly-038
 @dataclass(frozen=True, repr=False)
 class Execution:
     "What an exact run leaves behind."
@@ -301,7 +307,7 @@ class Execution:
         how = "halted" if self.halted else "stopped"
         return f"{how} after {self.steps} steps\nmemory     {_numbers(self.memory)}\nregisters  {_numbers(self.registers)}"
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-036
+# %% ../nbs/00_assembly.ipynb #00-assembly-040
 def out_of_range(what: str, values: Sequence[int], base: int) -> list[str]:
     "A fault if any value is not a whole number from 0 to base − 1."
     bad = [v for v in values if not (isinstance(v, (int, np.integer)) and 0 <= v < base)]
@@ -319,7 +325,7 @@ def size_faults(base: int, memory: int, steps: int = 1) -> list[str]:
 def _too_few(program: Program, registers: int) -> list[str]:
     return [f"the program names register {program.registers - 1}, but only {registers} registers were given. Give {program.registers}."] if program.registers > registers else []
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-037
+# %% ../nbs/00_assembly.ipynb #00-assembly-041
 def execute(
     program: Program,
     memory: Sequence[int],  # `base` values from 0 to base − 1
@@ -340,7 +346,7 @@ def execute(
     last = moments[-1]
     return Execution(list(last.memory), list(last.registers), len(moments) - 1, last.halted, Trace(program, tuple(moments)))
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-043
+# %% ../nbs/00_assembly.ipynb #00-assembly-047
 def expectations(text: str) -> list[tuple[dict, dict]]:
     "The `# expect: base=4 memory=1,2,3,0 steps=5 -> memory=…` lines of a program: arguments of `execute`, and attributes of its result."
     def fields(part):
@@ -351,7 +357,7 @@ def expectations(text: str) -> list[tuple[dict, dict]]:
     lines = re.findall(r"^\s*#\s*expect:(.*?)->(.*)$", text, re.M)
     return [(fields(given), fields(expected)) for given, expected in lines]
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-049
+# %% ../nbs/00_assembly.ipynb #00-assembly-053
 KINDS = {"noop": 0, "halt": 1, "read": 2, "write": 3, "jump": 4}
 VALUE = 5
 
@@ -374,7 +380,7 @@ def encode(program: Program, instructions: Sequence[Instruction] = INSTRUCTIONS)
             for n, line in enumerate(program) if line.instruction not in index])
     return np.array([[index[line.instruction], line.a, line.b, line.o] for line in program], dtype=np.int32)
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-051
+# %% ../nbs/00_assembly.ipynb #00-assembly-055
 @numba.njit(cache=True)
 @no_type_check
 def step_numbers(code, kinds, table, at, memory, registers):
@@ -396,7 +402,7 @@ def step_numbers(code, kinds, table, at, memory, registers):
         after = b
     return after, kind == 1
 
-# %% ../nbs/00_assembly.ipynb #00-assembly-052
+# %% ../nbs/00_assembly.ipynb #00-assembly-056
 @numba.njit(cache=True)
 @no_type_check
 def _run_all(code, kinds, table, memory, registers, steps):
@@ -408,7 +414,7 @@ def _run_all(code, kinds, table, memory, registers, steps):
             taken[e] += 1
     return taken, halted
 
-
+# %% ../nbs/00_assembly.ipynb #00-assembly-058
 def _array_faults(program, memory, registers, base, steps):
     "What compiled code would not notice: it would read and write past the end of its arrays."
     if memory.ndim != 2 or registers.ndim != 2 or len(memory) != len(registers):
@@ -417,7 +423,7 @@ def _array_faults(program, memory, registers, base, steps):
     faults = size_faults(base, memory.shape[1], int(np.min(steps))) + out_of_range("memory", beyond(memory), base) + out_of_range("registers", beyond(registers), base)
     return faults + _too_few(program, registers.shape[1])
 
-
+# %% ../nbs/00_assembly.ipynb #00-assembly-060
 def execute_many(
     program: Program,
     memory: np.ndarray,  # Shape [examples, base]

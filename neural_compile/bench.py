@@ -23,7 +23,7 @@ from .decoding import _sample, operands_used, proposal
 from .interpreter import COMPILER_OPTIONS, run, run_many
 from .tasks import TASKS
 
-# %% ../nbs/10_bench.ipynb #10-bench-004
+# %% ../nbs/10_bench.ipynb #10-bench-005
 def fastest(call: Callable[[], object], *, seconds: float = 2.0, least: int = 3) -> float:
     "The shortest time of a call in seconds, over at least `least` calls and about so many seconds."
     jax.block_until_ready(call())
@@ -34,7 +34,7 @@ def fastest(call: Callable[[], object], *, seconds: float = 2.0, least: int = 3)
         times.append(time.perf_counter() - start)
     return min(times)
 
-# %% ../nbs/10_bench.ipynb #10-bench-007
+# %% ../nbs/10_bench.ipynb #10-bench-008
 EXAMPLES, STEPS, REGISTERS = 16, 32, 6
 SIZES = ((6, 8), (10, 10), (16, 16), (32, 32))
 
@@ -54,7 +54,7 @@ def restart_steps_per_second(base: int, lines: int, restarts: int, *, fast: bool
     gradient = jax.jit(jax.grad(loss), compiler_options=COMPILER_OPTIONS if fast else None)
     return restarts / fastest(lambda: gradient(controllers))
 
-# %% ../nbs/10_bench.ipynb #10-bench-009
+# %% ../nbs/10_bench.ipynb #10-bench-010
 def programs_per_second() -> dict[str, float]:
     "Candidate programs a second, compiled and in plain Python, with the same early rejection."
     task, machine = TASKS["fibonacci_seeded"], Machine(8, REGISTERS, 6)
@@ -73,7 +73,7 @@ def programs_per_second() -> dict[str, float]:
     python = len(programs) / fastest(plain, seconds=1.0)
     return {"programs_per_s": round(compiled), "python_per_s": round(python), "ratio": round(compiled / python, 1)}
 
-# %% ../nbs/10_bench.ipynb #10-bench-011
+# %% ../nbs/10_bench.ipynb #10-bench-012
 @dataclass(frozen=True, repr=False)
 class Bench:
     "Measured speeds; prints as a table."

@@ -119,10 +119,11 @@ SCHEDULE = (Round(6, 250), Round(2, 1000, random=True))
 SAMPLES, TEMPERATURES = 100_000, (2.0, 4.0)  # decoding: programs a restart, at each temperature
 
 
-def scaled(schedule: Sequence[Round], budget: float) -> list[Round]:
-    "The schedule for a budget: training steps scale with it, and so does the number of templates above 1."
+def scaled(schedule: Sequence[Round], budget: float, base: int) -> list[Round]:
+    "The schedule for a budget: training steps scale with it, and above 1 the number of templates; steps on large bases cost more, so there are fewer."
+    share = min(1, budget) * min(1, 8 / base)
     grow = lambda n: max(1, round(n * max(1, budget)))
-    return [dataclasses.replace(r, templates=grow(r.templates), steps=max(50, round(r.steps * min(1, budget)))) for r in schedule]
+    return [dataclasses.replace(r, templates=grow(r.templates), steps=max(50, round(r.steps * share))) for r in schedule]
 
 # %% ../nbs/08_experiments.ipynb #08-experiments-011
 def _attempt(task: Task, init, rounds: Round, key: Key[Array, ""], deadline: float, progress: bool) -> tuple[Tuning, dict | None]:
@@ -158,11 +159,11 @@ def _record(x: Induction, task: Task, candidate: Candidate | None, tuned: Tuning
         x.verification = verify(x.program, x.clock, task, instructions=x.controller.machine.instructions)
         x.template, x.template_program = (candidate.expression, candidate.program) if candidate else (None, None)
 
-
+# %% ../nbs/08_experiments.ipynb #08-experiments-015
 def _tune_templates(x: Induction, task: Task, templates: list[Candidate], budget: float, key, deadline: float, progress: bool):
     "Round after round, until something is verified or time is up."
     queue = templates
-    for n, rounds in enumerate(scaled(SCHEDULE, budget)):
+    for n, rounds in enumerate(scaled(SCHEDULE, budget, task.base)):
         losses: list[tuple[float, int]] = []
         for k, init in enumerate([*queue[:rounds.templates], *["random"] * rounds.random]):
             if time.monotonic() > deadline:
@@ -174,7 +175,7 @@ def _tune_templates(x: Induction, task: Task, templates: list[Candidate], budget
             losses.append((x.attempts[-1]["loss"], k))
         queue = [queue[k] for _, k in sorted(losses) if k < len(queue)]
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-014
+# %% ../nbs/08_experiments.ipynb #08-experiments-017
 def induce(
     task: Task,
     *,
@@ -198,11 +199,14 @@ def induce(
         x.program, x.clock, x.how = best.program, best.clock, f"enumeration: {best.expression}"
         x.verification = verify(best.program, best.clock, task)
     elif found.stopped is None:
-        _tune_templates(x, task, found.templates, budget, key, start + limit, progress)
+        try:
+            _tune_templates(x, task, found.templates, budget, key, start + limit, progress)
+        except KeyboardInterrupt:
+            x.stopped = "interrupted"
     x.seconds = time.monotonic() - start
     return x
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-026
+# %% ../nbs/08_experiments.ipynb #08-experiments-029
 def _pack_induction(x: Induction):
     arrays, header = _pack_controller(x.controller) if x.controller is not None else ({"none": np.zeros(1)}, {})
     return arrays, {"controller": header, "summary": x.summary()}
@@ -220,7 +224,7 @@ def _unpack_induction(arrays, header, instructions: Sequence[Instruction]):
 
 KINDS_SAVED["induction"] = Kind(Induction, _pack_induction, _unpack_induction)
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-029
+# %% ../nbs/08_experiments.ipynb #08-experiments-032
 @dataclass(frozen=True)
 class Rate:
     "A share of runs, with its Wilson 95 % interval."
@@ -250,7 +254,7 @@ class Rate:
     def __repr__(self) -> str:
         return f"{self.rate:.0%} [{self.low:.0%}, {self.high:.0%}] ({self.hits} of {self.runs})"
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-032
+# %% ../nbs/08_experiments.ipynb #08-experiments-035
 @dataclass(frozen=True, repr=False)
 class Recovery:
     "How often tuning recovered a program, by both criteria."
@@ -286,7 +290,7 @@ def guided(tuned: Tuning, key: Key[Array, ""], samples: int = 200_000, temperatu
     "Programs sampled from tuned weights, by the clock of the tuning."
     return decode(tuned.controllers, tuned.task, samples=samples, temperature=temperature, key=key, clock=tuned.clock)
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-036
+# %% ../nbs/08_experiments.ipynb #08-experiments-039
 def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bool = True) -> dict:
     "One row of the table: what each way makes of a task, and in how many seconds."
     row, now = {"task": task.name}, time.monotonic
@@ -298,7 +302,7 @@ def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bo
     row["pipeline"] = {"strict": x.verified, "how": x.how, "seconds": round(x.seconds, 1)}
     return row
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-037
+# %% ../nbs/08_experiments.ipynb #08-experiments-041
 def versions() -> dict[str, str]:
     "What a recorded result ran on."
     names = ("jax", "jaxlib", "equinox", "optax", "numpy", "numba")

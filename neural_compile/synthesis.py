@@ -169,7 +169,7 @@ def _expand(row: str, arguments: Sequence) -> list[str]:
         return [rest.strip()] * argument
     return _rows(argument, *rest.split()) if isinstance(argument, tuple) else [f"{argument} {rest}"]
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-020
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-021
 def lower(
     combinator: Combinator,
     arguments: Sequence,  # Functions as tuples of steps, operations as names, counts as numbers, a start as "" or "r5"
@@ -193,7 +193,7 @@ def lower(
     place = {name: int(fixed.get(name, name)[1:]) for name in names if name not in fresh} | dict(zip(fresh, free))
     return _assemble(rows, place, instructions)
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-021
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-023
 def _names(row: str) -> list[str]:
     words = row.split()[1:]
     return words[:1] if row.startswith("jump") else words
@@ -212,7 +212,7 @@ def _assemble(rows: list[str], place: dict[str, int], instructions: Sequence[Ins
         lines.append(Line(table[name], **dict(zip(table[name].slots, values))))
     return Program(tuple(lines), {at: label for label, at in labels.items()})
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-025
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-028
 COUNTS = range(1, 5)  # reduce takes 2 … 5 cells, loop 1 … 4 no-ops
 
 
@@ -236,7 +236,7 @@ def expressions(size: int, pool: list[list[Function]], given: Sequence[int], lan
                 yield from ((combinator, args) for args in itertools.product(
                     *(_arguments(kind, n, pool, given, instructions) for kind, n in zip(combinator.arguments, sizes))))
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-028
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-031
 @numba.njit(cache=True)
 @no_type_check
 def _run_programs(codes, lengths, steps, kinds, table, memory, registers):
@@ -260,7 +260,7 @@ def run_programs(programs: Sequence[Program], clocks: Sequence[Clock], given: Ex
     steps = np.array([clock.steps(len(p), given.cells, given.base) for p, clock in zip(programs, clocks)])
     return _run_programs(codes, np.array([len(p) for p in programs]), steps, kind_of(instructions), value_table(instructions, given.base), given.memory, given.registers)
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-030
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-033
 @dataclass(frozen=True, repr=False)
 class Candidate:
     "A program of the language with its clock, its expression, and how much of the task it does."
@@ -284,7 +284,7 @@ def scores(result: np.ndarray, given: Examples) -> tuple[np.ndarray, np.ndarray]
     overlap = (changed & wanted).sum(1) / np.maximum((changed | wanted).sum(1), 1)
     return (right | ~given.mask).all((1, 2)), partial + overlap
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-032
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-035
 @dataclass(repr=False)
 class Synthesis:
     "What enumeration found."
@@ -302,7 +302,7 @@ class Synthesis:
         return "\n".join([f"{self.task.name}, language:", *rows, f"solutions: {found}", f"templates: {len(self.templates)}, first {best}",
                           f"{self.seconds:.1f} s" + (f", {self.stopped}" if self.stopped else "")])
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-033
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-037
 def given_registers(examples: Examples) -> dict[int, np.ndarray]:
     "The registers that do not always start at zero, and their values."
     return {int(r): examples.registers[:, r] for r in np.flatnonzero(examples.registers.any(0))}
@@ -323,7 +323,7 @@ def candidate(combinator: Combinator, arguments: Sequence, given: Sequence[int],
     clock = replace(clock, per_cell=clock.per_cell + body) if not clock.halts else clock
     return program and Candidate(program, clock, text, size)
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-034
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-039
 CHUNK, EXAMPLES = 2048, 32  # candidates a batch, examples a candidate
 
 
@@ -355,7 +355,7 @@ def _search(found: Synthesis, size: int, templates: int, time_limit: float, bar,
         found.templates = rank(near, templates)
         if found.stopped: break
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-036
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-041
 def rank(near: Sequence[Candidate], count: int) -> list[Candidate]:
     "The most promising templates: by score and size, one kind of combinator after the other."
     kinds: dict[str, list[Candidate]] = {}
@@ -366,7 +366,7 @@ def rank(near: Sequence[Candidate], count: int) -> list[Candidate]:
     turns = itertools.chain.from_iterable(itertools.zip_longest(*order))
     return [c for c in turns if c is not None][:count]
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-037
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-043
 def synthesize(
     task: Task,
     *,
@@ -388,7 +388,7 @@ def synthesize(
     found.seconds = time.monotonic() - start
     return found
 
-# %% ../nbs/05_synthesis.ipynb #05-synthesis-046
+# %% ../nbs/05_synthesis.ipynb #05-synthesis-052
 def template(name: str, given: Sequence[int] = (), registers: int = 6, *, body: int = 0, end: int = 0) -> Candidate:
     "A template of `TEMPLATES`, lowered around the registers a task preloads."
     if name not in TEMPLATES:

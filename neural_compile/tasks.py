@@ -61,7 +61,7 @@ class Examples:
         "A selection of examples."
         return replace(self, memory=self.memory[rows], registers=self.registers[rows], target=self.target[rows], mask=self.mask[rows])
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-009
+# %% ../nbs/04_tasks.ipynb #04-tasks-010
 @dataclass(frozen=True, repr=False, eq=False)
 class Task:
     "What a program should do; `TASKS` has many, `from_examples` and `from_function` make yours."
@@ -98,7 +98,7 @@ class Task:
         sizes = ", ".join(f"({n}, {b})" for n, b in self.family) or "none"
         return f"{self.name}: {self.summary}\nbase {self.base}, {self.registers} registers, {self.cells} cells; family (cells, base): {sizes}"
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-011
+# %% ../nbs/04_tasks.ipynb #04-tasks-012
 def _uniform(*constants):
     "A random memory; register → value for constants."
     return lambda choose, n, b: ([choose(b) for _ in range(b)], dict(constants))
@@ -109,7 +109,7 @@ def _seeded(choose, n, b): return [choose(b) for _ in range(b)], {1: choose(b), 
 def _indexed(choose, n, b): return [choose(b - 1)] + [choose(b) for _ in range(b - 1)], {}
 def _indices(choose, n, b): return [choose(b - 2), choose(b - 2)] + [choose(b) for _ in range(b - 2)], {5: 2}
 
-
+# %% ../nbs/04_tasks.ipynb #04-tasks-014
 def _ended(top):
     "A list of values from 1 to b − top, ended by 0; what follows is random."
     def build(choose, n, b):
@@ -131,7 +131,7 @@ def _linked(choose, n, b):
     memory[:3] = order[0], choose(len(order)), choose(b)
     return memory + [0] * (b - len(memory)), {}
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-013
+# %% ../nbs/04_tasks.ipynb #04-tasks-016
 def _only(memory, cells): return [v if i in cells else None for i, v in enumerate(memory)]
 def _map(f): return lambda m, r, n, b: [f(v) % b for v in m[:n]] + m[n:]
 def _first(f): return lambda m, r, n, b: _only([f(m, b) % b] + m[1:], {0})
@@ -146,7 +146,7 @@ def _fibonacci(m, r, n, b):
         values.append(x[1])
     return values + [None] * (b - n)
 
-
+# %% ../nbs/04_tasks.ipynb #04-tasks-018
 def _swap(m, r, n, b):
     p, q, after = 2 + m[0], 2 + m[1], list(m)
     after[p], after[q] = m[q], m[p]
@@ -162,7 +162,7 @@ def _list_k(m, r, n, b):
     for _ in range(m[1]): at = m[at]
     return [m[at + 1] if i == m[2] else None for i in range(b)]
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-015
+# %% ../nbs/04_tasks.ipynb #04-tasks-020
 class TaskTable(dict):
     "Tasks by name; an unknown name raises a KeyError that suggests the nearest."
 
@@ -197,7 +197,7 @@ _ROWS = [
 ]
 TASKS = TaskTable({task.name: task for task in _ROWS})
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-019
+# %% ../nbs/04_tasks.ipynb #04-tasks-025
 def _example_faults(inputs, outputs, base, registers, initial):
     "Everything wrong with a list of examples."
     faults = [] if base >= 2 else [f"base is at least 2, found {base}."]
@@ -218,7 +218,7 @@ def _example_faults(inputs, outputs, base, registers, initial):
         seen.setdefault(row, n)
     return faults
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-020
+# %% ../nbs/04_tasks.ipynb #04-tasks-027
 def _from_examples(
     inputs: Sequence[Sequence[int]],  # Memories, all of one length up to base; the cells after it start at 0
     outputs: Sequence[Sequence[int | None]],  # What the first cells hold at the end; None: not checked
@@ -239,7 +239,7 @@ def _from_examples(
     return Task(name, f"{len(shown)} examples, {len(kept)} held back", lambda choose, n, b: shown[choose(len(shown))],
                 lambda m, r, n, b: answers[tuple(m), tuple(r.items())], base, registers, len(inputs[0]), (), kept)
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-022
+# %% ../nbs/04_tasks.ipynb #04-tasks-029
 def _from_function(
     f: Callable[[list[int]], list[int]],  # From the first `cells` cells to what the first cells hold at the end
     *,
@@ -263,7 +263,7 @@ def _from_function(
 
 Task.from_examples, Task.from_function = staticmethod(_from_examples), staticmethod(_from_function)
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-026
+# %% ../nbs/04_tasks.ipynb #04-tasks-033
 @dataclass(frozen=True)
 class Clock:
     "When to read a program's answer: after p·n + q steps, or when it halts."
@@ -279,7 +279,7 @@ class Clock:
         parts = [f"{self.per_cell}·n"] * bool(self.per_cell) + [str(self.extra)] * bool(self.extra or not self.per_cell)
         return "until it halts" if self.halts else f"after {' + '.join(parts).replace('+ -', '− ')} steps"
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-028
+# %% ../nbs/04_tasks.ipynb #04-tasks-035
 @dataclass(frozen=True)
 class Instance:
     "The verdict on one size of a task."
@@ -303,7 +303,7 @@ class Verification:
         row = lambda i: f"n = {i.cells}, base {i.base}: " + (f"right on {i.inputs:,} {i.how} inputs" if not i.wrong else f"wrong on {i.wrong:,} of {i.inputs:,}")
         return "\n".join(map(row, self.instances))
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-029
+# %% ../nbs/04_tasks.ipynb #04-tasks-036
 def check_examples(program: Program, clock: Clock, given: Examples, instructions: Sequence[Instruction] = INSTRUCTIONS) -> np.ndarray:
     "Which examples an exact run of the program gets right, shape [examples]."
     steps = clock.steps(len(program), given.cells, given.base)
@@ -312,7 +312,7 @@ def check_examples(program: Program, clock: Clock, given: Examples, instructions
     memory, _, _, halted = execute_many(program, given.memory, given.registers, base=given.base, steps=steps, instructions=instructions)
     return ((memory == given.target) | ~given.mask).all(1) & (halted | (not clock.halts))
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-031
+# %% ../nbs/04_tasks.ipynb #04-tasks-038
 _SEED = 2**31  # verification never draws from the seeds that training uses
 
 
@@ -329,7 +329,7 @@ def _unseen(task, cells, base, inputs):
     every = every_input(lambda choose: task.inputs(choose, cells, base))
     return ("unseen", task.sample(inputs, seed=_SEED + 1, cells=cells, base=base)) if every is None else ("all", task.examples_of(every, cells, base))
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-032
+# %% ../nbs/04_tasks.ipynb #04-tasks-040
 def verify(
     program: Program,  # Its length is the number of lines of the machine
     clock: Clock,
@@ -359,7 +359,7 @@ def _judge(program, clock, how, given, instructions):
     counterexample = None if right.all() else (given.memory[n].tolist(), given.registers[n].tolist(), shown)
     return Instance(given.cells, given.base, len(given), how, int((~right).sum()), counterexample)
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-036
+# %% ../nbs/04_tasks.ipynb #04-tasks-044
 @numba.njit(cache=True)
 @no_type_check
 def right_times(code, kinds, table, memory, registers, target, mask, steps):
@@ -381,7 +381,7 @@ def right_times(code, kinds, table, memory, registers, target, mask, steps):
             break
     return right, line
 
-# %% ../nbs/04_tasks.ipynb #04-tasks-037
+# %% ../nbs/04_tasks.ipynb #04-tasks-045
 def fit_clock(program: Program, given: Examples, varies: bool, instructions: Sequence[Instruction] = INSTRUCTIONS) -> Clock | None:
     "The clock by which a program is right on all examples, or None."
     halting = Clock(halts=True)

@@ -41,7 +41,7 @@ class Start:
         "So many controllers, each with its own noise; leading axis: restarts."
         return jax.jit(jax.vmap(self.make))(jax.random.split(key, restarts))
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-006
+# %% ../nbs/06_tuning.ipynb #06-tuning-007
 def start_from(
     init: str | Program | Candidate | Controller,  # "random", a template's name, a program, a template, or weights
     task: Task,
@@ -69,7 +69,7 @@ def start_from(
         clock = init.clock if counts else Clock(machine.lines) if task.varies else Clock(0, machine.lines * task.cells)
     return Start(machine, clock, make, name, program)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-008
+# %% ../nbs/06_tuning.ipynb #06-tuning-009
 @dataclass(frozen=True)
 class Stage:
     "Part of a curriculum: examples with so many cells, run for so many steps."
@@ -82,7 +82,7 @@ def stages(task: Task, clock: Clock, *, curriculum: bool = True, pool: int = 102
     cells = range(1, task.cells + 1) if curriculum and task.varies else [task.cells]
     return [Stage(task.sample(pool, seed=seed + n, cells=n), clock.steps(0, n, task.base)) for n in cells]
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-011
+# %% ../nbs/06_tuning.ipynb #06-tuning-012
 def restart_losses(controllers: Controller, batch: dict, steps: Array, longest: int, dialect: Dialect, efficiency_weight: float) -> Float[Array, " restarts"]:
     "Equation 12 for each restart on its own batch; batch arrays are [restarts, examples, …]."
     state = run_many(controllers, batch["memory"], batch["registers"], steps=steps, longest=longest, dialect=dialect)
@@ -91,7 +91,7 @@ def restart_losses(controllers: Controller, batch: dict, steps: Array, longest: 
     wrong = -(jnp.log(right + FLOOR) * checked).sum((1, 2)) / jnp.maximum(checked.sum((1, 2)), 1)
     return wrong + efficiency_weight * state.steps.mean(1)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-013
+# %% ../nbs/06_tuning.ipynb #06-tuning-014
 CHUNK = 50  # training steps between two looks at the results
 
 
@@ -111,7 +111,7 @@ def _train(controllers, moments, keys, pool, steps, first, count, *, batch, long
         return optax.apply_updates(controllers, updates), moments, all_losses.at[t].set(losses)
     return jax.lax.fori_loop(0, count, body, (controllers, moments, jnp.zeros((CHUNK, len(keys)))))
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-015
+# %% ../nbs/06_tuning.ipynb #06-tuning-016
 def use_cores(cores: int | None = None):  # None: all there are
     "Let JAX use so many CPU cores as devices; must come before anything is computed."
     cores = os.cpu_count() if cores is None else cores
@@ -145,7 +145,7 @@ def _gather(controllers: Controller, restarts: int) -> Controller:
     "The restarts that were asked for, on one device."
     return jax.tree.map(lambda W: jnp.asarray(np.asarray(W)[:restarts]), controllers)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-018
+# %% ../nbs/06_tuning.ipynb #06-tuning-019
 @partial(jax.jit, static_argnames=("dialect",), compiler_options=COMPILER_OPTIONS)
 def _outputs(controllers, memory, registers, steps, dialect):
     return run_many(controllers, memory, registers, steps=steps, longest=1, dialect=dialect).memory.argmax(-1)  # longest is for gradients
@@ -166,7 +166,7 @@ def decompile_all(controllers: Controller) -> list[Program]:
     rows = np.stack([np.asarray(W.argmax(1)) for W in controllers.weights], axis=-1)
     return [program_of(row, controllers.machine) for row in rows]
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-019
+# %% ../nbs/06_tuning.ipynb #06-tuning-021
 @dataclass(repr=False)
 class Tuning:
     "What `tune` leaves behind; arrays have one entry a restart."
@@ -197,7 +197,7 @@ class Tuning:
                 f"recovered: {int(self.paper.sum())} by the paper's criterion, {int(self.strict.sum())} strictly"
                 + (f"\n{lost} restarts ended with a loss that is not finite" if lost else "") + (f"\n{self.stopped}" if self.stopped else ""))
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-021
+# %% ../nbs/06_tuning.ipynb #06-tuning-023
 def _chunks(train: Callable, controllers: Controller, moments, keys: Array, plan: list[Stage], steps: int):
     "Train through the stages; after each chunk: the stage, steps done so far, controllers, losses [restarts, count]."
     done = 0
@@ -226,7 +226,7 @@ def _check_arguments(restarts, steps, batch, clock, task, noise, learning_rate):
            + [f"noise is 0 or more and learning_rate more than 0, found {noise} and {learning_rate}."] * (noise < 0 or learning_rate <= 0)
            + ["a clock that waits for a halt has no horizon. Give clock=Clock(per_cell, extra)."] * clock.halts)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-023
+# %% ../nbs/06_tuning.ipynb #06-tuning-025
 def tune(
     task: Task,
     init: str | Program | Candidate | Controller,  # "random", a template's name, a program, a template, or weights
@@ -273,7 +273,7 @@ def tune(
     losses = np.concatenate(losses, axis=1) if losses else np.zeros((restarts, 0))
     return judge(task, start, _gather(controllers, restarts), losses, examples, dialect, stopped)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-024
+# %% ../nbs/06_tuning.ipynb #06-tuning-026
 def judge(task: Task, start: Start, controllers: Controller, losses: np.ndarray, dataset: Examples | None = None,
           dialect: Dialect = DEFAULT, stopped: str | None = None) -> Tuning:
     "Read every restart back and judge it by both criteria; the paper's on its dataset, or on 1,000 fresh inputs."

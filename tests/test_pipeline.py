@@ -268,3 +268,16 @@ def test_a_time_limit_ends_the_search_and_the_report_says_how_far_it_got():
     assert not found.verified and "expressions enumerated" in found.report()
     with pytest.raises(nc.InputError, match="no program was found for list_k"):
         found.run([1])
+
+
+@pytest.mark.parametrize("stage", ["synthesize", "tune", "decode"])
+def test_an_interrupt_at_any_stage_keeps_the_induction(stage, monkeypatch):
+    import neural_compile.experiments as experiments
+    def interrupt(*args, **kwargs): raise KeyboardInterrupt
+    if stage == "synthesize":  # it catches the interrupt itself
+        import neural_compile.synthesis as synthesis
+        monkeypatch.setattr(synthesis, "_search", interrupt)
+    else:
+        monkeypatch.setattr(experiments, stage, interrupt)
+    found = nc.induce(nc.TASKS["sort"], key=KEY, size=2, progress=False)
+    assert found.stopped == "interrupted" and not found.verified and "interrupted" in found.report()
