@@ -117,7 +117,7 @@ def jump_mass(j: Array, z: Array, dialect: Dialect) -> tuple[Array, Array]:
 def step(controller: Controller, state: State, T: Array, dialect: Dialect = DEFAULT) -> State:
     "Equation 4: M, R, l, h after one step."
     M, R, l, h, machine = state.memory, state.registers, state.line, state.halted, controller.machine
-    at = {name: n for name, n in rows_of(machine).items()}
+    at = rows_of(machine)
     f, r1, r2, r3 = controller(l)
     mass = lambda name: f[at[name]] if at[name] >= 0 else jnp.zeros(())
     v1, v2 = lookup(r1, R), lookup(r2, R)

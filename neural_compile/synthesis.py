@@ -135,7 +135,7 @@ done:
     halt""")
 
 REDUCE = Combinator("reduce", ("operation", "count", "function"), """
-    {1: inc n n}
+    {1: inc last last}
 loop:
     read i x
     {0 acc x acc}
@@ -145,7 +145,7 @@ loop:
     jump t loop
     {2 acc acc}
     write i acc
-    halt""".replace("inc n n", "inc last last"))
+    halt""")
 
 LANGUAGE = (APPLY, MAP, SCAN, REDUCE, FILTER, COND, LOOP)
 
@@ -185,7 +185,7 @@ def lower(
     first = next((n for n, r in enumerate(rows) if r.endswith(":")), -1) + 2
     rows = rows[:first] + ["noop"] * body + rows[first:] + ["noop"] * end
     names = dict.fromkeys(word for row in rows if not row.endswith(":") for word in _names(row))
-    fixed = {"acc": arguments[1]} if "start" in combinator.arguments and arguments[1] else {}
+    fixed = {"acc": start for kind, start in zip(combinator.arguments, arguments) if kind == "start" and start}
     free = [r for r in range(registers) if r not in given]
     fresh = [name for name in names if name not in fixed and name[1:] not in map(str, given)]
     if len(fresh) > len(free):
