@@ -8,7 +8,8 @@ from neural_compile.assembly import (
 from neural_compile.compiler import Controller, Machine, compile_program, decompile, distributedness, load, random_controller, save
 from neural_compile.decoding import Decoded, decode
 from neural_compile.experiments import Induction, Rate, Recovery, induce, recovery
-from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, run_many, trace
+from neural_compile.fast import run_many
+from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, trace
 from neural_compile.synthesis import TEMPLATES, Candidate, Synthesis, synthesize, template
 from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
 from neural_compile.tuning import Tuning, tune, use_cores

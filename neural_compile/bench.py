@@ -20,7 +20,8 @@ from tqdm.auto import tqdm
 from .assembly import INSTRUCTIONS, execute, kind_of, value_table
 from .compiler import Controller, Machine, program_of, random_controller
 from .decoding import _sample, operands_used, proposal
-from .interpreter import COMPILER_OPTIONS, run, run_many
+from .fast import COMPILER_OPTIONS, group_size, run_many
+from .interpreter import run
 from .tasks import TASKS
 
 # %% ../nbs/10_bench.ipynb #10-bench-005

@@ -8,7 +8,7 @@ __all__ = ['CHUNK', 'Start', 'start_from', 'Stage', 'stages', 'restart_losses', 
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-002
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 
 from .assembly import InputError, Program, refuse
 from .compiler import Controller, Machine, compile_program, decompile, program_of, random_controller
-from .interpreter import COMPILER_OPTIONS, DEFAULT, Dialect, run_many
+from .fast import COMPILER_OPTIONS, group_size, run_many
+from .interpreter import DEFAULT, Dialect
 from .loss import FLOOR
 from .synthesis import Candidate, template
 from .tasks import Clock, Examples, Task, verify
@@ -39,7 +40,7 @@ class Start:
 
     def controllers(self, restarts: int, key: Key[Array, ""]) -> Controller:
         "So many controllers, each with its own noise; leading axis: restarts."
-        return jax.jit(jax.vmap(self.make))(jax.random.split(key, restarts))
+        return jax.vmap(self.make)(jax.random.split(key, restarts))
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-007
 def start_from(
@@ -95,10 +96,12 @@ def restart_losses(controllers: Controller, batch: dict, steps: Array, longest: 
 CHUNK = 50  # training steps between two looks at the results
 
 
-def _train(controllers, moments, keys, pool, steps, first, count, *, batch, longest, rate, dialect, efficiency_weight):
-    "`count` ≤ CHUNK steps of Adam: controllers, Adam's moments, and losses [CHUNK, restarts] of which `count` are set."
+def _train(controllers, moments, keys, pool, steps, first, count, groups, *, size, batch, longest, rate, dialect, efficiency_weight):
+    """`count` ≤ CHUNK steps of Adam for the first `groups` groups of `size` restarts.
+
+    Gives controllers, Adam's moments, and losses [restarts, CHUNK], of which `count` are set."""
     optimizer = optax.adam(rate)
-    def body(t, carry):
+    def step(keys, t, carry):
         controllers, moments, all_losses = carry
         draw = lambda key: jax.random.randint(jax.random.fold_in(key, first + t), (batch,), 0, len(pool["memory"]))
         rows = jax.vmap(draw)(keys)
@@ -107,9 +110,13 @@ def _train(controllers, moments, keys, pool, steps, first, count, *, batch, long
             losses = restart_losses(controllers, drawn, steps, longest, dialect, efficiency_weight)
             return losses.sum(), losses
         gradients, losses = jax.grad(total, has_aux=True)(controllers)
-        updates, moments = optimizer.update(gradients, moments)
-        return optax.apply_updates(controllers, updates), moments, all_losses.at[t].set(losses)
-    return jax.lax.fori_loop(0, count, body, (controllers, moments, jnp.zeros((CHUNK, len(keys)))))
+        updates, moments = jax.vmap(optimizer.update)(gradients, moments)
+        return optax.apply_updates(controllers, updates), moments, all_losses.at[:, t].set(losses)
+    def group(g, everything):
+        part, mine = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, g * size, size), (everything, keys))
+        part = jax.lax.fori_loop(0, count, partial(step, mine), part)
+        return jax.tree.map(lambda x, new: jax.lax.dynamic_update_slice_in_dim(x, new, g * size, 0), everything, part)
+    return jax.lax.fori_loop(0, groups[0], group, (controllers, moments, jnp.zeros((len(keys), CHUNK))))
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-016
 def use_cores(cores: int | None = None):  # None: all there are
@@ -129,21 +136,9 @@ def _trainer(devices: int, **settings) -> Callable:
     train = partial(_train, **settings)
     if devices > 1:
         each, same = PartitionSpec("restarts"), PartitionSpec()
-        moments = (optax.ScaleByAdamState(count=same, mu=each, nu=each), optax.EmptyState())
-        train = jax.shard_map(train, mesh=Mesh(np.array(jax.devices()[:devices]), ("restarts",)), check_vma=False, in_specs=(each, moments, each, same, same, same, same),
-                              out_specs=(each, moments, PartitionSpec(None, "restarts")))
+        train = jax.shard_map(train, mesh=Mesh(np.array(jax.devices()[:devices]), ("restarts",)), check_vma=False,
+                              in_specs=(each, each, each, same, same, same, same, each), out_specs=each)
     return jax.jit(train, compiler_options=COMPILER_OPTIONS)
-
-
-def _fill(x, devices: int):
-    "Repeat the last restart until the devices have equally many."
-    extra = -len(jax.tree.leaves(x)[0]) % devices
-    return jax.tree.map(lambda a: jnp.concatenate([a, jnp.repeat(a[-1:], extra, 0)]), x) if extra else x
-
-
-def _gather(controllers: Controller, restarts: int) -> Controller:
-    "The restarts that were asked for, on one device."
-    return jax.tree.map(lambda W: jnp.asarray(np.asarray(W)[:restarts]), controllers)
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-019
 @partial(jax.jit, static_argnames=("dialect",), compiler_options=COMPILER_OPTIONS)
@@ -198,21 +193,54 @@ class Tuning:
                 + (f"\n{lost} restarts ended with a loss that is not finite" if lost else "") + (f"\n{self.stopped}" if self.stopped else ""))
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-023
-def _chunks(train: Callable, controllers: Controller, moments, keys: Array, plan: list[Stage], steps: int):
-    "Train through the stages; after each chunk: the stage, steps done so far, controllers, losses [restarts, count]."
-    done = 0
-    for n, stage in enumerate(plan):
+class _Restarts:
+    "Restarts in training: which slot of which device each of them has, and the last that was seen of it."
+
+    def __init__(self, controllers: Controller, keys: Array, rate: float, batch: int):
+        self.count = len(keys)
+        self.devices = min(len(jax.devices()), self.count)
+        share = -(-self.count // self.devices)
+        self.size = group_size(controllers.machine, batch, share)
+        self.share = -(-share // self.size) * self.size
+        self.active, self.controllers = np.ones(self.count, bool), jax.tree.map(np.array, controllers)
+        self.state = controllers, jax.vmap(optax.adam(rate).init)(controllers), keys
+        self.slot = np.arange(self.count)  # Of each restart
+        self._deal()
+
+    def _deal(self):
+        hands = [np.flatnonzero(self.active)[d::self.devices] for d in range(self.devices)]
+        seats = np.concatenate([np.resize(hand if len(hand) else hands[0], self.share) for hand in hands])
+        self.state = jax.tree.map(lambda x: x[self.slot[seats]], self.state)
+        for d, hand in enumerate(hands):
+            self.slot[hand] = d * self.share + np.arange(len(hand))
+        self.groups = np.array([-(-len(hand) // self.size) for hand in hands])
+
+    def train(self, train: Callable, stage: Stage, first: int, count: int) -> Callable[[], np.ndarray]:
+        "Start a chunk; the result waits for it, and gives its losses [restarts, count], NaN for those that have left."
+        if -(-(-(-self.active.sum() // self.devices)) // self.size) < self.groups.max(): self._deal()
         pool = {name: jnp.asarray(getattr(stage.examples, name)) for name in ("memory", "registers", "target", "mask")}
-        while done < (end := steps * (n + 1) // len(plan)):
-            count = min(CHUNK, end - done)
-            controllers, moments, losses = train(controllers, moments, keys, pool, stage.steps, done, count)
-            done += count
-            yield stage, done, controllers, np.asarray(losses).T[:, :count]
+        *state, losses = train(*self.state, pool, stage.steps, first, count, self.groups)
+        self.state, slot = (*state, self.state[2]), self.slot.copy()
+        def collect():
+            here = np.flatnonzero(self.active)
+            def update(old, new): old[here] = np.asarray(new)[slot[here]]
+            jax.tree.map(update, self.controllers, state[0])
+            seen = np.full((self.count, count), np.nan)
+            seen[here] = np.asarray(losses)[slot[here], :count]
+            return seen
+        return collect
 
 
-def _strict(controllers: Controller, clock: Clock, task: Task) -> Bool[np.ndarray, " restarts"]:
-    "Which decompiled programs are verified; equal programs are verified once."
-    verdicts: dict[Program, bool] = {}
+def _schedule(plan: list[Stage], steps: int) -> Iterator[tuple[Stage, int, int]]:
+    "Each chunk's stage, first step and number of steps."
+    for n, stage in enumerate(plan):
+        end = steps * (n + 1) // len(plan)
+        for first in range(steps * n // len(plan), end, CHUNK):
+            yield stage, first, min(CHUNK, end - first)
+
+# %% ../nbs/06_tuning.ipynb #06-tuning-024
+def _strict(controllers: Controller, clock: Clock, task: Task, verdicts: dict[Program, bool]) -> Bool[np.ndarray, " restarts"]:
+    "Which decompiled programs are verified; `verdicts` remembers, so that equal programs are verified once."
     for program in (programs := decompile_all(controllers)):
         if program not in verdicts:
             verdicts[program] = bool(verify(program, clock, task, instructions=controllers.machine.instructions))
@@ -226,7 +254,7 @@ def _check_arguments(restarts, steps, batch, clock, task, noise, learning_rate):
            + [f"noise is 0 or more and learning_rate more than 0, found {noise} and {learning_rate}."] * (noise < 0 or learning_rate <= 0)
            + ["a clock that waits for a halt has no horizon. Give clock=Clock(per_cell, extra)."] * clock.halts)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-025
+# %% ../nbs/06_tuning.ipynb #06-tuning-026
 def tune(
     task: Task,
     init: str | Program | Candidate | Controller,  # "random", a template's name, a program, a template, or weights
@@ -246,6 +274,7 @@ def tune(
     examples: Examples | None = None,  # A fixed dataset instead of fresh batches
     progress: bool = True,  # Show a progress bar
     callback: Callable[[int, Controller, np.ndarray], bool | None] | None = None,  # (step, controllers, losses [restarts]); True stops
+    retire: Callable[[int, Controller, np.ndarray], np.ndarray] | bool | None = None,  # Which restarts leave: a mask, or False: none; None: the strictly verified, unless efficiency_weight asks for more
 ) -> Tuning:
     "Tune many restarts at once and judge each of them; an interrupt returns what is there."
     start = start_from(init, task, lines=lines, clock=clock, noise=noise)
@@ -253,30 +282,39 @@ def tune(
     make_key, draw_key = jax.random.split(key)
     plan = [Stage(examples, start.clock.steps(0, task.cells, task.base))] if examples is not None else stages(
         task, start.clock, curriculum=curriculum, seed=int(jax.random.randint(draw_key, (), 0, 2**30)))
-    devices = min(len(jax.devices()), restarts)
-    controllers, keys = _fill(start.controllers(restarts, make_key), devices), _fill(jax.random.split(draw_key, restarts), devices)
-    train = _trainer(devices, batch=batch, longest=-(-plan[-1].steps // 32) * 32, rate=learning_rate, dialect=dialect, efficiency_weight=efficiency_weight)
-    losses, stopped, done = [], None, 0
+    if retire is None: retire = efficiency_weight == 0
+    runs = _Restarts(start.controllers(restarts, make_key), jax.random.split(draw_key, restarts), learning_rate, batch)
+    train = _trainer(runs.devices, size=runs.size, batch=batch, longest=-(-plan[-1].steps // 32) * 32, rate=learning_rate, dialect=dialect, efficiency_weight=efficiency_weight)
+    losses, stopped, done, verdicts = np.full((restarts, steps), np.nan), None, 0, {}
     with tqdm(total=steps, desc=f"tune {task.name} from {start.name}", unit=" steps", disable=not progress, leave=False) as bar:
         try:
-            for stage, done, controllers, chunk in _chunks(train, controllers, optax.adam(learning_rate).init(controllers), keys, plan, steps):
-                losses.append(chunk[:restarts])
-                bar.update(chunk.shape[1])
-                bar.set_postfix_str(f"loss {np.nan_to_num(chunk[:restarts, -1], nan=np.inf).min():.3f}, {stage.examples.cells} cells")
-                if first_only and _strict(_gather(controllers, restarts), start.clock, task).any():
+            ahead, chunks = [], list(_schedule(plan, steps))
+            while not stopped and (chunks or ahead):
+                if chunks: ahead.append((*chunks[0], runs.train(train, *chunks.pop(0))))
+                if len(ahead) < 2 and chunks: continue
+                stage, first, count, collect = ahead.pop(0)
+                losses[:, first:first + count], done = collect(), first + count
+                stayed = np.where(runs.active, losses[:, done - 1], losses[:, first - 1])
+                losses[~runs.active, first:done] = stayed[~runs.active, None]  # A restart that has left keeps its last loss
+                bar.update(count)
+                bar.set_postfix_str(f"loss {np.nan_to_num(stayed, nan=np.inf).min():.3f}, {stage.examples.cells} cells, {runs.active.sum()} restarts")
+                controllers = jax.tree.map(jnp.array, runs.controllers)
+                strict = _strict(controllers, start.clock, task, verdicts) if first_only or retire is True else np.zeros(restarts, bool)
+                if first_only and strict.any():
                     stopped = f"solved after {done} steps"
-                if callback and callback(done, _gather(controllers, restarts), chunk[:restarts, -1]):
+                if callback and callback(done, controllers, stayed):
                     stopped = f"stopped by the callback after {done} steps"
-                if stopped: break
+                runs.active &= ~(strict if isinstance(retire, bool) else np.asarray(retire(done, controllers, stayed), bool))
+                if not runs.active.any():
+                    stopped = stopped or f"every restart was done after {done} steps"
         except KeyboardInterrupt:
             stopped = f"interrupted after {done} steps"
-    losses = np.concatenate(losses, axis=1) if losses else np.zeros((restarts, 0))
-    return judge(task, start, _gather(controllers, restarts), losses, examples, dialect, stopped)
+    return judge(task, start, jax.tree.map(jnp.array, runs.controllers), losses[:, :done], examples, dialect, stopped)
 
-# %% ../nbs/06_tuning.ipynb #06-tuning-026
+# %% ../nbs/06_tuning.ipynb #06-tuning-027
 def judge(task: Task, start: Start, controllers: Controller, losses: np.ndarray, dataset: Examples | None = None,
           dialect: Dialect = DEFAULT, stopped: str | None = None) -> Tuning:
     "Read every restart back and judge it by both criteria; the paper's on its dataset, or on 1,000 fresh inputs."
     given = dataset if dataset is not None else task.sample(1000, seed=2**31 - 1)
     paper = paper_recovered(controllers, given, start.clock.steps(0, task.cells, task.base), dialect)
-    return Tuning(task, start, start.clock, controllers, losses, decompile_all(controllers), paper, _strict(controllers, start.clock, task), stopped)
+    return Tuning(task, start, start.clock, controllers, losses, decompile_all(controllers), paper, _strict(controllers, start.clock, task, {}), stopped)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from neural_compile.assembly import INSTRUCTIONS, InputError, Instruction, Line, Program, ProgramError, execute, execute_many, expectations, parse
 from neural_compile.compiler import Controller, Machine, compile_program, decompile
-from neural_compile.interpreter import run, run_many
+from neural_compile.fast import run_many
+from neural_compile.interpreter import run
 from strategies import labelled, machines, memories, programs, register_values
 
 FILES = sorted((Path(__file__).parent / "programs").glob("*.asm"))

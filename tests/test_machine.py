@@ -9,7 +9,8 @@ import pytest
 from hypothesis import Phase, given, settings, strategies as st
 from neural_compile.assembly import InputError, execute, expectations, parse
 from neural_compile.compiler import Controller, Machine, compile_program, decompile, load, random_controller, save
-from neural_compile.interpreter import DEFAULT, LITERAL, State, run, run_many, trace
+from neural_compile.fast import run_many
+from neural_compile.interpreter import DEFAULT, LITERAL, State, run, trace
 from safetensors.numpy import save_file
 from strategies import machines, memories, programs, register_values
 from test_assembly import FILES
