@@ -134,13 +134,19 @@ def tasks(
 @app.command()
 @_clear_errors
 def bench(
-    full: Annotated[bool, typer.Option("--full", help="All sizes; takes some minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All sizes, each step of the fast interpreter, and how the cost scales; ten to fifteen minutes.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if a ratio is below half of the recorded one, as a new version of jaxlib might make it.")] = False,
     as_json: Json = False,
 ):
-    "Measure speed: the fast machine against the reference, and exact search against plain Python."
+    "Measure speed: the fast machine against the reference, and exact search against plain Python. Run it alone on the machine."
+    from neural_compile.bench import SIZES, too_slow
     from neural_compile.bench import bench as measure
-    result = measure(full=full, progress=not as_json)
+    result = measure(full=full, sizes=SIZES if check else SIZES[:1], progress=not as_json)
     typer.echo(json.dumps(result.data) if as_json else result)
+    if check:
+        slow = too_slow(result)
+        typer.echo("\n".join(slow) if slow else "every ratio is at least half of the recorded one", err=True)
+        raise typer.Exit(1 if slow else 0)
 
 
 if __name__ == "__main__":

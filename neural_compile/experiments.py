@@ -279,7 +279,7 @@ def recovery(
     "Tune one start many times and count the recovered programs."
     refuse([f"decode is 'argmax' or 'guided', found {decode!r}."] * (decode not in ("argmax", "guided")))
     tune_key, decode_key = jax.random.split(key)
-    tuned = tune(task, init, restarts=restarts, key=tune_key, **settings)
+    tuned = tune(task, init, restarts=restarts, key=tune_key, **{"retire": False, **settings})
     strict = tuned.strict.copy()
     if decode == "guided":
         strict[[d.restart for d in guided(tuned, decode_key)]] = True
@@ -296,7 +296,7 @@ def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bo
     row, now = {"task": task.name}, time.monotonic
     start = now(); found = synthesize(task, progress=progress)
     row["enumeration"] = {"strict": bool(found.solutions), "how": found.solutions[0].expression if found.solutions else None, "seconds": round(now() - start, 1)}
-    start = now(); tuned = tune(task, "random", restarts=restarts, key=key, progress=progress)
+    start = now(); tuned = tune(task, "random", restarts=restarts, key=key, progress=progress, retire=False)
     row["random"] = {"restarts": restarts, "paper": int(tuned.paper.sum()), "strict": int(tuned.strict.sum()), "seconds": round(now() - start, 1)}
     x = induce(task, key=key, progress=progress)
     row["pipeline"] = {"strict": x.verified, "how": x.how, "seconds": round(x.seconds, 1)}

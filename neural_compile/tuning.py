@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Key
 from tqdm.auto import tqdm
 
@@ -130,14 +130,18 @@ def use_cores(cores: int | None = None):  # None: all there are
                          "neural_compile.use_cores() the first cell.") from None
 
 
+def _spread(devices: int) -> NamedSharding:
+    "Restarts, the leading axis, in equal shares over so many devices."
+    return NamedSharding(Mesh(np.array(jax.devices()[:devices]), ("restarts",)), PartitionSpec("restarts"))
+
+
 @lru_cache(maxsize=32)
 def _trainer(devices: int, **settings) -> Callable:
     "`_train`, compiled for restarts spread over so many devices."
     train = partial(_train, **settings)
     if devices > 1:
-        each, same = PartitionSpec("restarts"), PartitionSpec()
-        train = jax.shard_map(train, mesh=Mesh(np.array(jax.devices()[:devices]), ("restarts",)), check_vma=False,
-                              in_specs=(each, each, each, same, same, same, same, each), out_specs=each)
+        each, same = _spread(devices).spec, PartitionSpec()
+        train = jax.shard_map(train, mesh=_spread(devices).mesh, check_vma=False, in_specs=(each, each, each, same, same, same, same, each), out_specs=each)
     return jax.jit(train, compiler_options=COMPILER_OPTIONS)
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-019
@@ -210,7 +214,7 @@ class _Restarts:
     def _deal(self):
         hands = [np.flatnonzero(self.active)[d::self.devices] for d in range(self.devices)]
         seats = np.concatenate([np.resize(hand if len(hand) else hands[0], self.share) for hand in hands])
-        self.state = jax.tree.map(lambda x: x[self.slot[seats]], self.state)
+        self.state = jax.device_put(jax.tree.map(lambda x: x[self.slot[seats]], self.state), _spread(self.devices))
         for d, hand in enumerate(hands):
             self.slot[hand] = d * self.share + np.arange(len(hand))
         self.groups = np.array([-(-len(hand) // self.size) for hand in hands])
