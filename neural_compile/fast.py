@@ -317,7 +317,8 @@ LEAST_LANES, MOST_LANES = 32, 256
 
 
 def group_size(machine: Machine, examples: int, restarts: int) -> int:
-    "How many restarts to compute at a time: as many as fit the cache, in groups of about equal size."
+    "How many restarts to compute at a time: as many as fit the cache, in groups of about equal size; on an accelerator, all."
+    if jax.default_backend() != "cpu": return restarts
     lanes = min(max(CACHE // (4 * machine.base**2), LEAST_LANES), MOST_LANES)
     most = max(1, lanes // examples)
     return -(-restarts // -(-restarts // most))
