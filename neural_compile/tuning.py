@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from math import ceil
 
 import jax
 import jax.numpy as jnp
@@ -200,12 +201,12 @@ class Tuning:
 class _Restarts:
     "Restarts in training: which slot of which device each of them has, and the last that was seen of it."
 
-    def __init__(self, controllers: Controller, keys: Array, rate: float, batch: int):
+    def __init__(self, controllers: Controller, keys: Array, rate: float, batch: int, steps: int):
         self.count = len(keys)
         self.devices = min(len(jax.devices()), self.count)
-        share = -(-self.count // self.devices)
-        self.size = group_size(controllers.machine, batch, share)
-        self.share = -(-share // self.size) * self.size
+        share = ceil(self.count / self.devices)
+        self.size = group_size(controllers.machine, share, batch, steps)
+        self.share = ceil(share / self.size) * self.size
         self.active, self.controllers = np.ones(self.count, bool), jax.tree.map(np.array, controllers)
         self.state = controllers, jax.vmap(optax.adam(rate).init)(controllers), keys
         self.slot = np.arange(self.count)  # Of each restart
@@ -217,11 +218,11 @@ class _Restarts:
         self.state = jax.device_put(jax.tree.map(lambda x: x[self.slot[seats]], self.state), _spread(self.devices))
         for d, hand in enumerate(hands):
             self.slot[hand] = d * self.share + np.arange(len(hand))
-        self.groups = np.array([-(-len(hand) // self.size) for hand in hands])
+        self.groups = np.array([ceil(len(hand) / self.size) for hand in hands])
 
     def train(self, train: Callable, stage: Stage, first: int, count: int) -> Callable[[], np.ndarray]:
         "Start a chunk; the result waits for it, and gives its losses [restarts, count], NaN for those that have left."
-        if -(-(-(-self.active.sum() // self.devices)) // self.size) < self.groups.max(): self._deal()
+        if ceil(ceil(self.active.sum() / self.devices) / self.size) < self.groups.max(): self._deal()
         pool = {name: jnp.asarray(getattr(stage.examples, name)) for name in ("memory", "registers", "target", "mask")}
         *state, losses = train(*self.state, pool, stage.steps, first, count, self.groups)
         self.state, slot = (*state, self.state[2]), self.slot.copy()
@@ -241,6 +242,14 @@ def _schedule(plan: list[Stage], steps: int) -> Iterator[tuple[Stage, int, int]]
         end = steps * (n + 1) // len(plan)
         for first in range(steps * n // len(plan), end, CHUNK):
             yield stage, first, min(CHUNK, end - first)
+
+
+def _looks(runs: _Restarts, train: Callable, plan: list[Stage], steps: int) -> Iterator[tuple[Stage, int, int, np.ndarray]]:
+    "Each chunk with its losses [restarts, count]; by then the next is under way."
+    ahead = None
+    for chunk in (*_schedule(plan, steps), None):
+        now, ahead = ahead, chunk and (*chunk, runs.train(train, *chunk))
+        if now: yield *now[:3], now[3]()
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-024
 def _strict(controllers: Controller, clock: Clock, task: Task, verdicts: dict[Program, bool]) -> Bool[np.ndarray, " restarts"]:
@@ -287,30 +296,27 @@ def tune(
     plan = [Stage(examples, start.clock.steps(0, task.cells, task.base))] if examples is not None else stages(
         task, start.clock, curriculum=curriculum, seed=int(jax.random.randint(draw_key, (), 0, 2**30)))
     if retire is None: retire = efficiency_weight == 0
-    runs = _Restarts(start.controllers(restarts, make_key), jax.random.split(draw_key, restarts), learning_rate, batch)
-    train = _trainer(runs.devices, size=runs.size, batch=batch, longest=-(-plan[-1].steps // 32) * 32, rate=learning_rate, dialect=dialect, efficiency_weight=efficiency_weight)
+    runs = _Restarts(start.controllers(restarts, make_key), jax.random.split(draw_key, restarts), learning_rate, batch, plan[-1].steps)
+    train = _trainer(runs.devices, size=runs.size, batch=batch, longest=ceil(plan[-1].steps / 32) * 32, rate=learning_rate, dialect=dialect, efficiency_weight=efficiency_weight)
     losses, stopped, done, verdicts = np.full((restarts, steps), np.nan), None, 0, {}
     with tqdm(total=steps, desc=f"tune {task.name} from {start.name}", unit=" steps", disable=not progress, leave=False) as bar:
         try:
-            ahead, chunks = [], list(_schedule(plan, steps))
-            while not stopped and (chunks or ahead):
-                if chunks: ahead.append((*chunks[0], runs.train(train, *chunks.pop(0))))
-                if len(ahead) < 2 and chunks: continue
-                stage, first, count, collect = ahead.pop(0)
-                losses[:, first:first + count], done = collect(), first + count
-                stayed = np.where(runs.active, losses[:, done - 1], losses[:, first - 1])
-                losses[~runs.active, first:done] = stayed[~runs.active, None]  # A restart that has left keeps its last loss
+            for stage, first, count, seen in _looks(runs, train, plan, steps):
+                losses[:, first:first + count], done = seen, first + count
+                losses[~runs.active, first:done] = losses[~runs.active, first - 1, None]  # Who has left keeps the last loss
+                last = losses[:, done - 1]
                 bar.update(count)
-                bar.set_postfix_str(f"loss {np.nan_to_num(stayed, nan=np.inf).min():.3f}, {stage.examples.cells} cells, {runs.active.sum()} restarts")
+                bar.set_postfix_str(f"loss {np.nan_to_num(last, nan=np.inf).min():.3f}, {stage.examples.cells} cells, {runs.active.sum()} restarts")
                 controllers = jax.tree.map(jnp.array, runs.controllers)
                 strict = _strict(controllers, start.clock, task, verdicts) if first_only or retire is True else np.zeros(restarts, bool)
                 if first_only and strict.any():
                     stopped = f"solved after {done} steps"
-                if callback and callback(done, controllers, stayed):
+                if callback and callback(done, controllers, last):
                     stopped = f"stopped by the callback after {done} steps"
-                runs.active &= ~(strict if isinstance(retire, bool) else np.asarray(retire(done, controllers, stayed), bool))
+                runs.active &= ~(np.asarray(retire(done, controllers, last), bool) if callable(retire) else strict)
                 if not runs.active.any():
                     stopped = stopped or f"every restart was done after {done} steps"
+                if stopped: break
         except KeyboardInterrupt:
             stopped = f"interrupted after {done} steps"
     return judge(task, start, jax.tree.map(jnp.array, runs.controllers), losses[:, :done], examples, dialect, stopped)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings, strategies as st
-from neural_compile.assembly import InputError, execute, expectations, parse
+from neural_compile.assembly import INSTRUCTIONS, InputError, Instruction, execute, expectations, parse
 from neural_compile.compiler import Controller, Machine, compile_program, decompile, load, random_controller, save
 from neural_compile.fast import run_many
 from neural_compile.interpreter import DEFAULT, LITERAL, State, run, trace
@@ -135,6 +135,9 @@ def assert_mass_1(states):
 
 RESTARTS, EXAMPLES = 6, 3
 SHAPES = [Machine(2, 1, 1), Machine(7, 5, 2), Machine(3, 1, 7), Machine(5, 4, 5)]
+NO_SUMS = tuple(i for i in INSTRUCTIONS if i.function is None)
+OWN = (*NO_SUMS, Instruction("half", "a o", lambda a, b: a // 2), Instruction("always3", "a b o", lambda a, b: 3), Instruction("two", "o", lambda a, b: 2))
+TABLES = [Machine(4, 2, 3, NO_SUMS), Machine(5, 3, 4, OWN)]
 
 
 def pulled(states, pull):
@@ -188,7 +191,7 @@ def assert_close(got, expected, **tolerance):
 HORIZON = 12
 
 
-@pytest.mark.parametrize("machine", SHAPES, ids=sizes)
+@pytest.mark.parametrize("machine", SHAPES + TABLES, ids=sizes)
 @given(data=st.data())
 @batched
 def test_fast_equals_reference_at_any_horizon(machine, data):

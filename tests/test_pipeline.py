@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import neural_compile as nc
+from neural_compile import tuning
 from neural_compile.loss import correctness, efficiency
 from neural_compile.synthesis import LANGUAGE, describe, expressions, functions, given_registers
 from neural_compile.tasks import check_examples, every_input, sample_input
@@ -196,7 +197,6 @@ def test_the_same_key_gives_the_same_run_and_another_key_another(tuned):
 
 
 def test_a_restart_that_is_not_finite_is_reported_and_does_not_spread(tuned, monkeypatch):
-    import neural_compile.tuning as tuning
     original = tuning.start_from
     def poisoned(*args, **kwargs):
         start = original(*args, **kwargs)
@@ -219,6 +219,33 @@ def test_a_callback_can_stop_and_an_interrupt_keeps_what_is_there():
     for callback, word in ((stop, "callback"), (interrupt, "interrupted")):
         run = nc.tune(nc.TASKS["map_dec"], "map_inc", restarts=6, steps=500, key=KEY, progress=False, callback=callback)
         assert word in run.stopped and run.losses.shape == (6, CHUNK) and len(run.programs) == 6
+
+
+def test_restarts_that_leave_do_not_disturb_the_others():
+    "Forty restarts in two groups; all but three leave at the first look, and the rest move to one group."
+    settings = dict(restarts=40, steps=2 * CHUNK + 10, key=KEY, curriculum=False, progress=False)
+    stay = np.isin(np.arange(40), [1, 17, 39])
+    alone = nc.tune(nc.TASKS["map_dec"], "map_inc", retire=lambda *_: ~stay, **settings)
+    all_of_them = nc.tune(nc.TASKS["map_dec"], "map_inc", retire=False, **settings)
+    assert np.abs(alone.losses - all_of_them.losses)[stay].max() < 1e-4
+    assert (alone.losses[~stay, CHUNK:] == alone.losses[~stay, CHUNK - 1, None]).all()
+    assert (np.diff(all_of_them.losses[~stay, CHUNK:]) != 0).any(1).all()
+    left, went_on = (jax.tree.map(lambda W: W[~stay], run.controllers) for run in (alone, all_of_them))
+    assert np.abs(left.instruction - went_on.instruction).max() > 0.1
+
+
+def test_training_is_compiled_once(caplog):
+    "Other stages, fewer restarts and a second call use the same function."
+    tuning._trainer.cache_clear()
+    with jax.log_compiles():
+        for key in (KEY, jax.random.key(5)):
+            run = nc.tune(nc.TASKS["map_dec"], "map_inc", restarts=40, steps=300, key=key, progress=False, retire=lambda step, controllers, losses: losses > np.median(losses))
+    assert caplog.text.count("Finished XLA compilation of jit(_train)") == 1 and run.losses.shape[0] == 40
+
+
+def test_every_restart_done_ends_the_run():
+    run = nc.tune(nc.TASKS["map_inc"], "map_inc", restarts=4, steps=1500, key=KEY, noise=0.1, progress=False)
+    assert run.strict.all() and run.losses.shape[1] < 1500 and "every restart was done" in run.stopped
 
 
 def test_efficiency_shortens_the_run():
