@@ -217,7 +217,7 @@ def bench(*, full: bool = False, sizes: tuple[tuple[int, int], ...] = SIZES[:1],
     return Bench(data)
 
 # %% ../nbs/10_bench.ipynb #10-bench-026
-RECORDED = {(6, 8): 6.51, (10, 10): 6.18, (16, 16): 6.25, (32, 32): 8.83}  # Of results/bench.json
+RECORDED = {(6, 8): 6.61, (10, 10): 8.51, (16, 16): 6.78, (32, 32): 9.01}  # Of results/bench.json
 
 
 def too_slow(bench: Bench, recorded: dict[tuple[int, int], float] = RECORDED) -> list[str]:

@@ -134,7 +134,7 @@ def tasks(
 @app.command()
 @_clear_errors
 def bench(
-    full: Annotated[bool, typer.Option("--full", help="All sizes, each step of the fast interpreter, and how the cost scales; ten to fifteen minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All sizes, each step of the fast interpreter, and how the cost scales; about ten minutes.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if a ratio is below half of the recorded one, as a new version of jaxlib might make it.")] = False,
     as_json: Json = False,
 ):
