@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from tqdm.auto import tqdm
 from .assembly import INSTRUCTIONS, execute, kind_of, value_table
 from .compiler import Controller, Machine, program_of, random_controller
 from .decoding import _sample, operands_used, proposal
-from .fast import COMPILER_OPTIONS, _adjoint, _forward, group_size, run_many
+from .fast import COMPILER_OPTIONS, _adjoint, _forward, _in_lanes, group_size, run_many
 from .interpreter import DEFAULT, run
 from .tasks import TASKS
 
@@ -54,12 +55,8 @@ def _fast(c, memory, registers, steps):
 
 def _autodiff(c: Controller, memory, registers, steps):
     "The fast step, differentiated by JAX."
-    machine, lanes = c.machine, len(memory) * len(c.instruction)
-    spread = lambda x: jnp.repeat(jnp.moveaxis(jax.nn.one_hot(x, machine.base), 0, -1), len(c.instruction), -1)
-    state = (spread(memory), spread(registers), jnp.zeros((machine.lines, lanes)).at[0].set(1), jnp.zeros(lanes), jnp.zeros(lanes))
-    W = jnp.concatenate(c.weights, axis=1).transpose(2, 1, 0)
-    (M, *_), _ = jax.lax.scan(lambda s, _: (_forward(W, s, machine, DEFAULT)[0], None), state, length=steps)
-    return jnp.moveaxis(M.reshape(*M.shape[:2], len(memory), -1), (-1, -2), (0, 1))
+    rollout = lambda W, state: jax.lax.scan(lambda s, _: (_forward(W, s, c.machine, DEFAULT)[0], None), state, length=steps)[0]
+    return _in_lanes(rollout, c, memory, registers).memory
 
 
 NARROW = {"xla_disable_hlo_passes": COMPILER_OPTIONS["xla_disable_hlo_passes"]}
@@ -81,8 +78,8 @@ def restart_steps(base: int, lines: int, restarts: int, way: str = FAST, *, exam
     memory, registers = jax.random.randint(key, (examples, base), 0, base), jnp.zeros((examples, REGISTERS), int)
     loss = lambda c: -jnp.log(memory_after(c, memory, registers, steps)[..., 0] + 1e-6).mean()
     descend = lambda c: jax.lax.fori_loop(0, INNER, lambda _, c: jax.tree.map(lambda w, d: w - 1e-3 * d, c, jax.grad(loss)(c)), c)
-    size = group_size(machine, -(-restarts // devices), examples, steps) if grouped else restarts
-    groups = -(-restarts // (size * devices)) * devices
+    size = group_size(machine, ceil(restarts / devices), examples, steps) if grouped else restarts
+    groups = ceil(restarts / (size * devices)) * devices
     c = jax.tree.map(lambda W: jnp.resize(W, (groups * size, *W.shape[1:])).reshape(groups, size, *W.shape[1:]), c)
     call = lambda c: jax.lax.map(descend, c)
     if devices > 1:
@@ -200,20 +197,16 @@ def _devices() -> dict:
 
 def bench(*, full: bool = False, sizes: tuple[tuple[int, int], ...] = SIZES[:1], progress: bool = True) -> Bench:
     "Measure sizes (base, lines); with `full`, everything."
-    data = {"tuning": [], "machine": f"jax {jax.__version__}, Python {platform.python_version()}, one core of {os.cpu_count()}, {platform.machine()}"}
-    def tuning():
-        for size in SIZES if full else sizes: data["tuning"].append(_size(*size)); yield
-    def rest():
-        data["synthesis"] = alone("programs_per_second"); yield
+    sizes = SIZES if full else sizes
+    with tqdm(total=len(sizes) + 1 + full * (2 + len(SCALED)), desc="bench", disable=not progress, leave=False) as bar:
+        def done(measured): bar.update(); return measured
+        data = {"tuning": [done(_size(*size)) for size in sizes], "synthesis": done(alone("programs_per_second"))}
         if full:
             at = next(row for row in data["tuning"] if (row["base"], row["lines"]) == LADDER_AT)
-            data["steps"] = _ladder(*LADDER_AT, at["reference_per_s"]); yield
-            data["devices"] = _devices() if os.cpu_count() > 1 else None; yield
-            data["scaling"] = {}
-            for what, (values, fixed) in SCALED.items():
-                data["scaling"][what] = [{what: x, **fixed, **alone("restart_steps", **fixed, **{what: x}, seconds=1.0)} for x in values]; yield
-    jobs = (len(SIZES) + 3 + len(SCALED) if full else len(sizes) + 1)
-    for _ in tqdm((step for part in (tuning, rest) for step in part()), total=jobs, desc="bench", disable=not progress, leave=False): pass
+            data["steps"], data["devices"] = done(_ladder(*LADDER_AT, at["reference_per_s"])), done(_devices() if os.cpu_count() > 1 else None)
+            data["scaling"] = {what: done([{what: x, **fixed, **alone("restart_steps", **fixed, **{what: x}, seconds=1.0)} for x in values])
+                               for what, (values, fixed) in SCALED.items()}
+    data["machine"] = f"jax {jax.__version__}, Python {platform.python_version()}, one core of {os.cpu_count()}, {platform.machine()}"
     return Bench(data)
 
 # %% ../nbs/10_bench.ipynb #10-bench-026

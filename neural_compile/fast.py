@@ -8,6 +8,7 @@ __all__ = ['COMPILER_OPTIONS', 'BLOCK', 'CACHE', 'HISTORY', 'run_many', 'group_s
 # %% ../nbs/02b_fast.ipynb #02b-fast-002
 from collections.abc import Callable
 from functools import lru_cache, partial, reduce
+from math import ceil
 from typing import NamedTuple
 
 import jax
@@ -290,6 +291,18 @@ def _check(machine, memory, registers, steps, longest):
     refuse(faults + ["steps is a traced number: give longest, a bound known when it is compiled."] * (longest is None and not isinstance(steps, int)))
 
 
+def _in_lanes(rollout: Callable[[Array, tuple], tuple], controllers: Controller, memory: Array, registers: Array) -> State:
+    "What a rollout of weights [line, choice, restart] and a state [feature, lane] gives, by restarts and examples."
+    machine, K = controllers.machine, len(controllers.instruction)
+    def lanes(x):  # [restarts, examples, feature, value] -> [feature, value, lane]
+        x = distributions(x, machine.base)
+        return jnp.moveaxis(jnp.broadcast_to(x, (K, *x.shape[-3:])), (0, 1), (-1, -2)).reshape(*x.shape[-2:], -1)
+    M, R = lanes(memory), lanes(registers)
+    l, h = jnp.zeros((machine.lines, M.shape[-1])).at[0].set(1), jnp.zeros(M.shape[-1])
+    state = rollout(jnp.concatenate(controllers.weights, axis=1).transpose(2, 1, 0), (M, R, l, h, h))
+    return State(*(jnp.moveaxis(x.reshape(*x.shape[:-1], -1, K), (-1, -2), (0, 1)) for x in state))
+
+
 def run_many(
     controllers: Controller,  # Leaves with a leading axis of restarts
     memory: Array,  # [examples, base] whole numbers, the same for all restarts, or [restarts, examples, base]
@@ -300,16 +313,9 @@ def run_many(
     dialect: Dialect = DEFAULT,
 ) -> State:
     "The last state of every example of every restart, leading axes [restarts, examples]; equal to `run` to 1e-5."
-    machine, K = controllers.machine, len(controllers.instruction)
+    machine, longest_run = controllers.machine, steps if longest is None else longest
     _check(machine, memory, registers, steps, longest)
-    def lanes(x):  # [restarts, examples, feature, value] -> [feature, value, lane]
-        x = distributions(x, machine.base)
-        return jnp.moveaxis(jnp.broadcast_to(x, (K, *x.shape[-3:])), (0, 1), (-1, -2)).reshape(*x.shape[-2:], -1)
-    M, R = lanes(memory), lanes(registers)
-    l, h = jnp.zeros((machine.lines, M.shape[-1])).at[0].set(1), jnp.zeros(M.shape[-1])
-    W = jnp.concatenate(controllers.weights, axis=1).transpose(2, 1, 0)
-    state = _rollout(W, (M, R, l, h, h), jnp.asarray(steps), steps if longest is None else longest, machine, dialect)
-    return State(*(jnp.moveaxis(x.reshape(*x.shape[:-1], -1, K), (-1, -2), (0, 1)) for x in state))
+    return _in_lanes(lambda W, state: _rollout(W, state, jnp.asarray(steps), longest_run, machine, dialect), controllers, memory, registers)
 
 # %% ../nbs/02b_fast.ipynb #02b-fast-042
 CACHE, HISTORY = 2**19, 6 * 2**20  # Bytes for a group's memories, and for what it remembers of all steps
@@ -323,4 +329,4 @@ def group_size(machine: Machine, restarts: int, examples: int, steps: int) -> in
     lanes = max(128, min(256, HISTORY // (4 * seen * steps)))
     lanes = max(32, min(lanes, CACHE // (4 * machine.base**2)))
     most = min(max(1, lanes // examples), restarts)
-    return min(range(most, 0, -1), key=lambda size: -(-restarts // size) * (size + 2))  # Starting a group costs about two restarts
+    return min(range(most, 0, -1), key=lambda size: ceil(restarts / size) * (size + 2))  # Starting a group costs about two restarts
