@@ -2,23 +2,26 @@
 
 __version__ = "0.1.0"
 
+from neural_compile.abstraction import learn
 from neural_compile.assembly import (
     INSTRUCTIONS, NOWHERE, Execution, InputError, Instruction, Line, Program, ProgramError, Trace, execute, parse,
 )
 from neural_compile.compiler import Controller, Machine, compile_program, decompile, distributedness, load, random_controller, save
-from neural_compile.decoding import Decoded, decode
+from neural_compile.decoding import Decoded, decode, simplify
 from neural_compile.experiments import Induction, Rate, Recovery, induce, recovery
 from neural_compile.fast import run_many
 from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, trace
-from neural_compile.synthesis import TEMPLATES, Candidate, Synthesis, synthesize, template
+from neural_compile.language import EXTENDED, LANGUAGE, TEMPLATES, Candidate, Combinator, template
+from neural_compile.synthesis import Synthesis, synthesize
 from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
 from neural_compile.tuning import Tuning, tune, use_cores
+from neural_compile.values import Operation
 
 __all__ = [
     "INSTRUCTIONS", "NOWHERE", "Execution", "InputError", "Instruction", "Line", "Program", "ProgramError", "Trace", "execute", "parse",
     "Controller", "Machine", "compile_program", "decompile", "distributedness", "load", "random_controller", "save",
-    "Decoded", "decode", "Induction", "Rate", "Recovery", "induce", "recovery",
+    "Decoded", "decode", "simplify", "Induction", "Rate", "Recovery", "induce", "recovery",
     "DEFAULT", "DIALECTS", "LITERAL", "Dialect", "State", "run", "run_many", "trace",
-    "TEMPLATES", "Candidate", "Synthesis", "synthesize", "template",
+    "EXTENDED", "LANGUAGE", "TEMPLATES", "Candidate", "Combinator", "Operation", "Synthesis", "learn", "synthesize", "template",
     "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune", "use_cores",
 ]

@@ -55,7 +55,7 @@ def _task(name: str):
 @_clear_errors
 def induce(
     task: Annotated[str, typer.Argument(help="A task's name (see `neural_compile tasks`), or a JSON file with inputs, outputs and base.")],
-    space: Annotated[str, typer.Option(help="What to enumerate.")] = "language",
+    space: Annotated[str, typer.Option(help="What to enumerate: language, stores, assembly or all.")] = "all",
     budget: Annotated[float, typer.Option(help="Work to spend; 1 takes at most about two minutes on two cores.")] = 1.0,
     time_limit: Annotated[float | None, typer.Option(help="Seconds after which to stop.")] = None,
     key: Key = 0,
@@ -134,14 +134,18 @@ def tasks(
 @app.command()
 @_clear_errors
 def bench(
+    what: Annotated[str, typer.Argument(help="What to measure: tuning, synthesis or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="All sizes, each step of the fast interpreter, and how the cost scales; about ten minutes.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if a ratio is below half of the recorded one, as a new version of jaxlib might make it.")] = False,
     as_json: Json = False,
 ):
     "Measure speed: the fast machine against the reference, and exact search against plain Python. Run it alone on the machine."
+    from neural_compile.assembly import refuse
     from neural_compile.bench import SIZES, too_slow
     from neural_compile.bench import bench as measure
-    result = measure(full=full, sizes=SIZES if check else SIZES[:1], progress=not as_json)
+    refuse([f"what to measure is tuning, synthesis or all, found {what!r}."] * (what not in ("tuning", "synthesis", "all")))
+    sizes = () if what == "synthesis" else SIZES if check else SIZES[:1]
+    result = measure(full=full and what != "synthesis", sizes=sizes, search=what != "tuning" and not check, progress=not as_json)
     typer.echo(json.dumps(result.data) if as_json else result)
     if check:
         slow = too_slow(result)

@@ -26,7 +26,7 @@ from .compiler import Controller, Machine, compile_program, decompile, program_o
 from .fast import COMPILER_OPTIONS, group_size, run_many
 from .interpreter import DEFAULT, Dialect
 from .loss import FLOOR
-from .synthesis import Candidate, template
+from .language import Candidate, template
 from .tasks import Clock, Examples, Task, verify
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-005
@@ -178,7 +178,13 @@ class Tuning:
     programs: list[Program]  # Decompiled
     paper: Bool[np.ndarray, " restarts"]
     strict: Bool[np.ndarray, " restarts"]
+    untuned: Controller  # What they started from
     stopped: str | None = None  # Why it ended early, if it did
+
+    @property
+    def snapshots(self) -> list[Controller]:
+        "What guided decoding searches: untuned weights, and tuned ones."
+        return [self.untuned, self.controllers]
 
     @property
     def finite(self) -> Bool[np.ndarray, " restarts"]:
@@ -296,7 +302,8 @@ def tune(
     plan = [Stage(examples, start.clock.steps(0, task.cells, task.base))] if examples is not None else stages(
         task, start.clock, curriculum=curriculum, seed=int(jax.random.randint(draw_key, (), 0, 2**30)))
     if retire is None: retire = efficiency_weight == 0
-    runs = _Restarts(start.controllers(restarts, make_key), jax.random.split(draw_key, restarts), learning_rate, batch, plan[-1].steps)
+    untuned = start.controllers(restarts, make_key)
+    runs = _Restarts(untuned, jax.random.split(draw_key, restarts), learning_rate, batch, plan[-1].steps)
     train = _trainer(runs.devices, size=runs.size, batch=batch, longest=ceil(plan[-1].steps / 32) * 32, rate=learning_rate, dialect=dialect, efficiency_weight=efficiency_weight)
     losses, stopped, done, verdicts = np.full((restarts, steps), np.nan), None, 0, {}
     with tqdm(total=steps, desc=f"tune {task.name} from {start.name}", unit=" steps", disable=not progress, leave=False) as bar:
@@ -319,12 +326,12 @@ def tune(
                 if stopped: break
         except KeyboardInterrupt:
             stopped = f"interrupted after {done} steps"
-    return judge(task, start, jax.tree.map(jnp.array, runs.controllers), losses[:, :done], examples, dialect, stopped)
+    return judge(task, start, untuned, jax.tree.map(jnp.array, runs.controllers), losses[:, :done], examples, dialect, stopped)
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-027
-def judge(task: Task, start: Start, controllers: Controller, losses: np.ndarray, dataset: Examples | None = None,
+def judge(task: Task, start: Start, untuned: Controller, controllers: Controller, losses: np.ndarray, dataset: Examples | None = None,
           dialect: Dialect = DEFAULT, stopped: str | None = None) -> Tuning:
     "Read every restart back and judge it by both criteria; the paper's on its dataset, or on 1,000 fresh inputs."
     given = dataset if dataset is not None else task.sample(1000, seed=2**31 - 1)
     paper = paper_recovered(controllers, given, start.clock.steps(0, task.cells, task.base), dialect)
-    return Tuning(task, start, start.clock, controllers, losses, decompile_all(controllers), paper, _strict(controllers, start.clock, task, {}), stopped)
+    return Tuning(task, start, start.clock, controllers, losses, decompile_all(controllers), paper, _strict(controllers, start.clock, task, {}), untuned, stopped)
