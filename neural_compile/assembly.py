@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import NamedTuple, no_type_check
 
 import numba
@@ -362,10 +363,15 @@ KINDS = {"noop": 0, "halt": 1, "read": 2, "write": 3, "jump": 4}
 VALUE = 5
 
 
-def value_table(instructions: Sequence[Instruction], base: int) -> np.ndarray:
-    "What each instruction computes, shape [instructions, base, base]; zero for those that compute nothing."
+@lru_cache(maxsize=64)
+def _value_table(instructions: tuple[Instruction, ...], base: int) -> np.ndarray:
     pairs = lambda i: [[i.value(a, b, base) for b in range(base)] for a in range(base)] if i.function else np.zeros((base, base))
     return np.array([pairs(i) for i in instructions], dtype=np.int32)
+
+
+def value_table(instructions: Sequence[Instruction], base: int) -> np.ndarray:
+    "What each instruction computes, shape [instructions, base, base]; zero for those that compute nothing."
+    return _value_table(tuple(instructions), base).copy()
 
 
 def kind_of(instructions: Sequence[Instruction]) -> np.ndarray:

@@ -21,7 +21,7 @@ def encode_all(programs: Sequence[Program], clocks: Sequence[Clock], given: Exam
     "Code [programs, lines, 4], lengths, and steps to run on these examples, negative if the program must have halted by then."
     codes = np.zeros((len(programs), max(map(len, programs)), 4), np.int32)
     for n, program in enumerate(programs):
-        codes[n, :len(program)] = encode(program, instructions)
+        codes[n, :len(program)] = encode(program.pad(len(program)), instructions)
     steps = [clock.steps(len(p), given.cells, given.base) * (-1 if clock.halts else 1) for p, clock in zip(programs, clocks)]
     return codes, np.array([len(p) for p in programs]), np.array(steps)
 
@@ -58,7 +58,7 @@ def prepare(codes: np.ndarray, registers: int, base: int, instructions: Sequence
 ANY = np.uint32(2**32 - 1)  # in place of the target of a cell that is not checked
 
 
-def judging(given: Examples, instructions: Sequence[Instruction] = INSTRUCTIONS) -> tuple[np.ndarray, ...]:
+def judging(given: Examples, instructions: Sequence[Instruction] = INSTRUCTIONS) -> tuple:
     "Examples and the instruction table as `fits` wants them: table, base, memory, registers, target, and room for both."
     words = lambda x: np.ascontiguousarray(x, np.uint32)
     table, target = value_table(instructions, given.base), np.where(given.mask, given.target, ANY)

@@ -171,7 +171,7 @@ def exact_search(*, count: int = 200_000, lines: int = 6, steps: int = 32) -> di
     return {"programs_per_s": round(compiled), "python_per_s": round(python), "ratio": round(compiled / python, 1)}
 
 # %% ../nbs/10_bench.ipynb #10-bench-019
-ENUMERATED = (("language", "list_parity", {"size": 4}), ("stores", "swap", {"cost": 5}), ("assembly", "map_parity", {"lines": 4}), ("assembly", "fibonacci_seeded", {"lines": 4}))
+ENUMERATED = (("language", "list_parity", {"size": 4}), ("stores", "swap", {"cost": 5}), ("assembly", "map_parity", {"lines": 4}))
 
 
 def enumeration(space: str, task: str, settings: dict) -> dict:

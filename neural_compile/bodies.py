@@ -235,7 +235,7 @@ class Bodies:
                 bodies, named = bodies[done:], named[done:]
 
 # %% ../nbs/05b_bodies.ipynb #05b-bodies-024
-def _program(body: Sequence[int], lines: np.ndarray, instructions: Sequence[Instruction]) -> list[Line]:
+def _program(body: np.ndarray, lines: np.ndarray, instructions: Sequence[Instruction]) -> list[Line]:
     return [Line(instructions[op], a, b, o) for op, a, b, o in lines[[n for n in body if n >= 0]].tolist()]
 
 
@@ -278,7 +278,7 @@ def _candidates(found: np.ndarray, prelude: list[Line], skeleton: str, bodies: B
         found = found[~((lines[found][:, :, 1:] == free).any(2) & (found >= 0)).any(1)]
         if any(free in line.registers for line in prelude): found = found[:0]
     right = _right_after(rounds, found, lines, kinds, table, given.memory.astype(np.int64), given.registers.astype(np.int64), given.target, given.mask)
-    def made(n: int) -> Candidate:
+    def made(n) -> Candidate:
         program = Program((*prelude, *_program(found[n], lines, instructions), *jump))
         each, before = len(program) - len(prelude), len(prelude)
         clock = Clock(each, before) if task.varies and rounds > 1 else Clock(0, before + rounds * each)
@@ -319,6 +319,8 @@ def search_bodies(task: Task, given: Examples, size: int, *, memory_limit: float
         open_ones |= {"loop": Bodies(given, goal, free(given), repeated=True, **options), "prelude": None}
     for lines in range(1, size + 1):
         for name, bodies in list(open_ones.items()):
+            if name == "prelude" and "once" not in open_ones: del open_ones[name]  # Preludes are bodies that run once
+            if name not in open_ones: continue
             parts = [(bodies, [], lines, given)] if bodies else _preludes(open_ones["once"], lines, given, goal, free, options)
             for part, prelude, cost, start in parts:
                 for chunk in _exhaust(name, part, prelude, cost, task, start, memory_limit, instructions):
@@ -327,7 +329,7 @@ def search_bodies(task: Task, given: Examples, size: int, *, memory_limit: float
                 if name not in open_ones: break
             else:
                 yield Chunk(f"{name}, {lines} lines", done=(name, lines))
-        if "once" not in open_ones: return
+        if not open_ones: return
 
 
 def _preludes(once: Bodies, lines: int, given: Examples, goal: np.ndarray, free, options) -> Iterator[tuple[Bodies, list[Line], int, Examples]]:

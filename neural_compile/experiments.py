@@ -127,19 +127,19 @@ def scaled(schedule: Sequence[Round], budget: float, base: int) -> list[Round]:
     return [dataclasses.replace(r, starts=grow(r.starts), steps=max(50, round(r.steps * share))) for r in schedule]
 
 # %% ../nbs/08_experiments.ipynb #08-experiments-011
-def _attempt(task: Task, init, rounds: Round, key: Key[Array, ""], deadline: float, progress: bool, lines: int | None = None) -> tuple[Tuning | None, dict | None]:
+def _attempt(task: Task, init, rounds: Round, key: Key[Array, ""], deadline: float, progress: bool, *, samples: int = SAMPLES) -> tuple[Tuning | None, dict | None]:
     "Tune once; what was found, as fields of an Induction, or None."
     tune_key, before_key, after_key = jax.random.split(key, 3)
     late = lambda *_: time.monotonic() > deadline
-    start = start_from(init, task, lines=lines)
-    options = dict(samples=SAMPLES, clock=start.clock, first_only=True)
+    start = start_from(init, task)
+    options = dict(samples=samples, clock=start.clock, first_only=True)
     def fields(found: Decoded, controllers, how):
         return dict(program=found.program, clock=found.clock, controller=controllers[found.restart], how=f"{how} ({found.how}, {found.samples:,} programs)")
     if start.program is not None:
         fresh = start.controllers(4, before_key)
         if found := decode(fresh, task, key=before_key, **options):
             return None, fields(found[0], fresh, f"searching around the untuned template {start.name}")
-    tuned = tune(task, init, restarts=rounds.restarts, steps=rounds.steps, lines=lines, key=tune_key, first_only=True, progress=progress, callback=late)
+    tuned = tune(task, init, restarts=rounds.restarts, steps=rounds.steps, key=tune_key, first_only=True, progress=progress, callback=late)
     steps = tuned.losses.shape[1]
     if tuned.solution is not None:
         k = int(tuned.strict.argmax())

@@ -100,8 +100,8 @@ class Synthesis:
     @property
     def shortest(self) -> bool:
         "Whether the first solution is proven to be a shortest one of the skeletons that were searched."
-        skeletons = [size for name, size in self.exhausted.items() if name in SKELETONS]
-        return bool(self.solutions and skeletons) and min(skeletons) >= len(self.solutions[0].program) - 1
+        exhausted = min((size for name, size in self.exhausted.items() if name in SKELETONS), default=0)
+        return bool(self.solutions) and exhausted >= len(self.solutions[0].program) - 1
 
     def resume(self, time_limit: float = float("inf"), progress: bool = True) -> "Synthesis":  # Seconds
         "Go on with a search that was stopped by the time limit or an interrupt."

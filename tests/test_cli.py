@@ -33,7 +33,7 @@ def test_induce_takes_examples_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["induce", "mapinc"], "Near: map_inc"), (["induce", "map_inc", "--space", "everything"], "space is"), (["induce", "map_inc", "--budget", "0"], "budget is more than 0"),
+    (["induce", "mapinc"], "Near: map_inc"), (["induce", "map_inc", "--space", "everything"], "space is one of"), (["bench", "everything"], "tuning, synthesis or all"), (["induce", "map_inc", "--budget", "0"], "budget is more than 0"),
     (["run", "missing.asm"], "missing.asm"), (["run", "tests/programs/map.asm", "--memory", "3,x"], "found '3,x'"),
     (["run", "tests/programs/map.asm", "--memory", "3,9"], "found 9"), (["run", "tests/programs/map.asm", "--memory", "1", "--steps", "0"], "at least 1 step"),
 ])
@@ -57,8 +57,10 @@ def test_tasks_and_help():
 
 
 def test_bench_measures_ratios():
-    data = json.loads(call("bench", "--json").stdout)
-    assert data["tuning"][0]["ratio"] > 0 and data["synthesis"]["ratio"] > 0
+    data = json.loads(call("bench", "tuning", "--json").stdout)
+    assert data["tuning"][0]["ratio"] > 0 and "search" not in data
+    data = json.loads(call("bench", "synthesis", "--json").stdout)
+    assert data["search"]["exact"]["ratio"] > 1 and all(0 < row["pruned"] < 1 for row in data["search"]["enumeration"]) and "tuning" not in data
 
 
 def test_the_readme_runs(capsys):

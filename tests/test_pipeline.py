@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 import neural_compile as nc
 from neural_compile import tuning
 from neural_compile.loss import correctness, efficiency
-from neural_compile.synthesis import LANGUAGE, describe, expressions, functions, given_registers
+from neural_compile.language import LANGUAGE, candidate, describe, expressions, functions, given_registers, steps_of
 from neural_compile.tasks import check_examples, every_input, sample_input
 from neural_compile.tuning import CHUNK, decompile_all, paper_recovered, start_from
 
@@ -130,7 +130,6 @@ def test_equivalence_pruning_keeps_one_function_of_each_behaviour_and_loses_none
                 x = table[name](x if a == "x" else 2, x if b in ("x", "") else 2) % task.base
             result.append(x)
         return tuple(result)
-    from neural_compile.synthesis import steps_of
     steps = steps_of(list(given))
     everything = {values(f) for n in range(3) for f in itertools.product(steps, repeat=n)}
     assert len(kept) == len({values(f) for f in kept}) and {values(f) for f in kept} == everything
@@ -149,7 +148,6 @@ def test_the_number_of_expressions_is_a_product_of_choices():
 def test_padding_with_no_ops_changes_the_clock_and_not_the_result(combinator):
     choice = {"changing": (("inc", "x", ""),), "function": (), "operation": "add", "count": 2, "start": ""}
     arguments = [choice[kind] for kind in combinator.arguments]
-    from neural_compile.synthesis import candidate
     memory, results = [3, 1, 2, 7, 0, 5, 4, 6], []
     for body, end in ((0, 0), (2, 0), (0, 2)):
         c = candidate(combinator, arguments, [], 6, body=body, end=end)
@@ -270,14 +268,15 @@ def test_decoded_programs_are_verified_and_come_from_the_weights(tuned):
 def test_certain_weights_propose_one_program_and_nothing_else():
     start = start_from("map_inc", nc.TASKS["map_inc"], noise=0.0)
     certain = jax.tree.map(lambda W: W[None], start.make(KEY))
-    assert nc.decode(certain, nc.TASKS["map_inc"], samples=1, temperature=0.1, key=KEY, clock=start.clock)[0].program == nc.template("map_inc").program
-    assert nc.decode(certain, nc.TASKS["map_dec"], samples=100, temperature=0.1, key=KEY, clock=start.clock) == []
+    assert nc.decode(certain, nc.TASKS["map_inc"], samples=1, key=KEY, clock=start.clock)[0].program == nc.template("map_inc").program
+    assert nc.decode(certain, nc.TASKS["map_inc"], samples=5, likeliest=0, temperature=0.1, key=KEY, clock=start.clock)[0].program == nc.template("map_inc").program
+    assert nc.decode(certain, nc.TASKS["map_dec"], samples=100, likeliest=0, temperature=0.1, key=KEY, clock=start.clock) == []
 
 
 # The whole
 
 def test_the_demo_at_a_small_budget():
-    found = nc.induce(nc.TASKS["fibonacci_seeded"], key=KEY, progress=False)
+    found = nc.induce(nc.TASKS["fibonacci_seeded"], space="language", key=KEY, progress=False)
     assert found.verified and found.attempts and "tuning" in found.how and found.template
     assert len(found.verification.instances) == 4
     assert nc.execute(found.program, [0] * 8, [0, 3, 1, 0, 0, 0], base=8, steps=found.clock.steps(len(found.program), 5, 8)).memory[:5] == [4, 5, 1, 6, 7]
@@ -290,20 +289,16 @@ def test_a_task_by_function():
 
 
 def test_a_time_limit_ends_the_search_and_the_report_says_how_far_it_got():
-    found = nc.induce(nc.TASKS["list_k"], key=KEY, time_limit=3, progress=False)
-    assert not found.verified and "expressions enumerated" in found.report()
+    found = nc.induce(nc.TASKS["list_k"], space="language", key=KEY, time_limit=3, progress=False)
+    assert not found.verified and "candidates enumerated" in found.report()
     with pytest.raises(nc.InputError, match="no program was found for list_k"):
         found.run([1])
 
 
-@pytest.mark.parametrize("stage", ["synthesize", "tune", "decode"])
+@pytest.mark.parametrize("stage", ["tune", "decode"])
 def test_an_interrupt_at_any_stage_keeps_the_induction(stage, monkeypatch):
     import neural_compile.experiments as experiments
     def interrupt(*args, **kwargs): raise KeyboardInterrupt
-    if stage == "synthesize":  # it catches the interrupt itself
-        import neural_compile.synthesis as synthesis
-        monkeypatch.setattr(synthesis, "_search", interrupt)
-    else:
-        monkeypatch.setattr(experiments, stage, interrupt)
-    found = nc.induce(nc.TASKS["sort"], key=KEY, size=2, progress=False)
-    assert found.stopped == "interrupted" and not found.verified and "interrupted" in found.report()
+    monkeypatch.setattr(experiments, stage, interrupt)
+    found = nc.induce(nc.TASKS["sort"], space="language", key=KEY, size=2, progress=False)
+    assert found.stopped == "interrupted" and not found.verified and "interrupted" in found.report() and found.levels
