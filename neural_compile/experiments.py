@@ -298,7 +298,7 @@ def guided(tuned: Tuning, key: Key[Array, ""], samples: int = 200_000, **setting
 def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bool = True) -> dict:
     "One row of the table: what each way makes of a task, and in how many seconds."
     row, now = {"task": task.name}, time.monotonic
-    start = now(); found = synthesize(task, progress=progress)
+    start = now(); found = synthesize(task, space="all", lines=LINES, progress=progress)
     row["enumeration"] = {"strict": bool(found.solutions), "how": found.solutions[0].expression if found.solutions else None, "seconds": round(now() - start, 1)}
     start = now(); tuned = tune(task, "random", restarts=restarts, key=key, progress=progress, retire=False)
     row["random"] = {"restarts": restarts, "paper": int(tuned.paper.sum()), "strict": int(tuned.strict.sum()), "seconds": round(now() - start, 1)}

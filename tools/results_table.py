@@ -22,7 +22,7 @@ def table(recorded):
         alone = f"strictly, {e['seconds']} s: `{e['how']}`" if e["strict"] else f"no, {e['seconds']} s"
         hits = [f"{n} of {t['restarts']} {how}" for n, how in ((t["strict"], "strictly"), (t["paper"], "by the paper's criterion")) if n]
         tuned = f"{', '.join(hits) or 'no'}, {t['seconds']} s"
-        way = "enumeration" if p["how"].startswith("enumeration") else "sampling tuned weights" if "then sampling" in p["how"] else "argmax of tuned weights" if "argmax" in p["how"] else "sampling an untuned template"
+        way = "enumeration" if p["how"].startswith("enumeration") else "search from tuned weights" if "from the tuned" in p["how"] else "argmax of tuned weights" if "argmax" in p["how"] else "search around an untuned template"
         yield f"| `{r['task']}` | {alone} | {tuned} | " + (f"strictly, {p['seconds']} s: {way} |" if p["strict"] else f"no, {p['seconds']} s |")
 
 
