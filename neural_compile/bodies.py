@@ -32,12 +32,14 @@ def straight_lines(registers: int, instructions: Sequence[Instruction] = INSTRUC
 # %% ../nbs/05b_bodies.ipynb #05b-bodies-008
 @numba.njit(cache=True)
 @no_type_check
-def _run_line(kind, table, a, b, o, M, R):
-    "One line on all probes: M [probes, base], R [registers, probes]."
-    for p in range(len(M)):
-        if kind == 5: R[o, p] = table[R[a, p], R[b, p]]
-        elif kind == 2: R[o, p] = M[p, R[a, p]]
-        else: M[p, R[a, p]] = R[b, p]
+def _run_on(body, lines, kinds, table, M, R):
+    "Run a body, which ends at its first -1, on one state: memory M and registers R."
+    for i in body:
+        if i < 0: break
+        op, a, b, o = lines[i, 0], lines[i, 1], lines[i, 2], lines[i, 3]
+        if kinds[op] == 5: R[o] = table[op, R[a], R[b]]
+        elif kinds[op] == 2: R[o] = M[R[a]]
+        else: M[R[a]] = R[b]
 
 # %% ../nbs/05b_bodies.ipynb #05b-bodies-010
 def turns(lines: np.ndarray, fresh: Sequence[int], instructions: Sequence[Instruction] = INSTRUCTIONS) -> np.ndarray:
@@ -55,19 +57,15 @@ def turns(lines: np.ndarray, fresh: Sequence[int], instructions: Sequence[Instru
 # %% ../nbs/05b_bodies.ipynb #05b-bodies-013
 @numba.njit(cache=True)
 @no_type_check
-def _state(body, lines, kinds, table, M, R):
-    "Run a body, which ends at its first -1."
-    for n in range(len(body)):
-        if body[n] < 0: break
-        op, a, b, o = lines[body[n]]
-        _run_line(kinds[op], table[op], a, b, o, M, R)
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _vector(factors, start, table, x, y):
+def _vector(factors, start, kind, table, M, x, y):
+    "The hash of what a line of this kind leaves in a register; of x itself if it is of no kind."
     h = start
-    for p in range(len(x)): h += factors[p] * np.uint64(table[x[p], y[p]])
+    if kind == 5:
+        for p in range(len(x)): h += factors[p] * np.uint64(table[x[p], y[p]])
+    elif kind == 2:
+        for p in range(len(x)): h += factors[p] * np.uint64(M[p, x[p]])
+    else:
+        for p in range(len(x)): h += factors[p] * np.uint64(x[p])
     return mix(h)
 
 
@@ -76,16 +74,15 @@ def _vector(factors, start, table, x, y):
 def _extend(bodies, named, allowed, lines, after, kinds, table, memory, registers, cells, factors, starts, slots, out, out_named):
     "Fill `out` with the bodies [n, length + 1] that are new to `slots`; how many, and how many were tried."
     M, R, length, count, tried = memory.copy(), registers.copy(), bodies.shape[1], 0, 0
-    each, plain = np.zeros(len(R), np.uint64), np.zeros_like(table[0])
-    plain[:] = np.arange(len(plain)).reshape(-1, 1)  # table of x ∘ y = x
+    each = np.zeros(R.shape[1], np.uint64)
     for n in range(len(bodies)):
         M[:], R[:] = memory, registers
-        _state(bodies[n], lines, kinds, table, M, R)
+        for p in range(len(M)): _run_on(bodies[n], lines, kinds, table, M[p], R[p])
         of_memory, of_registers, end = np.uint64(0), np.uint64(0), 0
         for p in range(len(M)):
             for c in range(M.shape[1]): of_memory += cells[p, c] * np.uint64(M[p, c])
-        for r in range(len(R)):
-            each[r] = _vector(factors, starts[r], plain, R[r], R[r])
+        for r in range(len(each)):
+            each[r] = _vector(factors, starts[r], 0, table[0], M, R[:, r], R[:, r])
             of_registers += each[r]
         while end < length and bodies[n, end] >= 0: end += 1
         for i in allowed:
@@ -95,37 +92,17 @@ def _extend(bodies, named, allowed, lines, after, kinds, table, memory, register
             if kinds[op] == 3:
                 h = of_memory
                 for p in range(len(M)):
-                    h += cells[p, R[a, p]] * (np.uint64(R[b, p]) - np.uint64(M[p, R[a, p]]))
+                    h += cells[p, R[p, a]] * (np.uint64(R[p, b]) - np.uint64(M[p, R[p, a]]))
                 h = mix(h) + of_registers
             else:
-                h = mix(of_memory) + of_registers - each[o] + (_vector(factors, starts[o], table[op], R[a], R[b]) if kinds[op] == 5 else _reading(factors, starts[o], M, R[a]))
+                h = mix(of_memory) + of_registers - each[o] + _vector(factors, starts[o], kinds[op], table[op], M, R[:, a], R[:, b])
             if insert(slots, h | np.uint64(1)):
                 out[count, :length], out[count, length], out_named[count] = bodies[n], -1, after[i, named[n]]
                 out[count, end] = i
                 count += 1
     return count, tried
 
-
-@numba.njit(cache=True)
-@no_type_check
-def _reading(factors, start, M, x):
-    h = start
-    for p in range(len(x)): h += factors[p] * np.uint64(M[p, x[p]])
-    return mix(h)
-
 # %% ../nbs/05b_bodies.ipynb #05b-bodies-015
-@numba.njit(cache=True)
-@no_type_check
-def _run_on(body, lines, kinds, table, M, R):
-    "Run a body on one example."
-    for i in body:
-        if i < 0: break
-        op, a, b, o = lines[i, 0], lines[i, 1], lines[i, 2], lines[i, 3]
-        if kinds[op] == 5: R[o] = table[op, R[a], R[b]]
-        elif kinds[op] == 2: R[o] = M[R[a]]
-        else: M[R[a]] = R[b]
-
-
 @numba.njit(cache=True)
 @no_type_check
 def _wrong_cell(M, at, value, target, goal):
@@ -187,7 +164,7 @@ class Bodies:
         after = turns(self.lines, fresh, instructions) if repeated else np.zeros((len(self.lines), 1), np.int8)
         starts = mix(np.arange(registers, dtype=np.uint64)) if repeated else np.zeros(registers, np.uint64)
         self.machine = self.lines, after, kind_of(instructions), value_table(instructions, given.base)
-        self.probes = states[0], np.ascontiguousarray(states[1].T)
+        self.probes = tuple(states)
         self.hashing = odd(len(states[0]), given.base), odd(len(states[0])), starts
         present = (given.target[:, :, None] == np.concatenate([given.memory, given.registers], 1)[:, None]).sum(2)
         order = np.argsort(np.where(goal & (given.target != given.memory), present, 99).min(1), kind="stable")  # First the examples whose answers are not lying about

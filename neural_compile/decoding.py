@@ -201,7 +201,7 @@ def decode(
                 break
     return found
 
-# %% ../nbs/07_decoding.ipynb #07-decoding-024
+# %% ../nbs/07_decoding.ipynb #07-decoding-026
 def without(program: Program, n: int) -> Program:
     "The program without line n; jumps go where they went."
     move = lambda line: replace(line, b=line.b - 1) if "label" in line.instruction.operands and line.b > n else line

@@ -220,7 +220,7 @@ def lower_stores(stores: Sequence[tuple[Tree, Tree]], given: Sequence[int], regi
     return program, Clock(halts=True) if loops else Clock(0, len(program))
 
 # %% ../nbs/05c_values.ipynb #05c-values-023
-MOST = 200_000  # values
+MOST = 1_000_000  # values
 
 
 def search_values(task: Task, given: Examples, cost: int, *, operations: Sequence[Operation] = (), memory_limit: float = 2e9, costs: dict[str, int] = {},

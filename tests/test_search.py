@@ -98,7 +98,7 @@ def test_bodies_are_all_effects_and_one_of_each(repeated):
     bodies = Bodies(shown, shown.mask, range(2), repeated=repeated)
     for _ in range(2):
         for _ in bodies.grow(): pass
-    memory, registers = bodies.probes[0].astype(np.int32), bodies.probes[1].T.astype(np.int32)
+    memory, registers = bodies.probes[0].astype(np.int32), bodies.probes[1].astype(np.int32)
     def effect(body):
         M, R = memory, registers
         if len(body):
