@@ -210,7 +210,7 @@ def induce(
     x.seconds = time.monotonic() - start
     return x
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-029
+# %% ../nbs/08_experiments.ipynb #08-experiments-031
 def _pack_induction(x: Induction):
     arrays, header = _pack_controller(x.controller) if x.controller is not None else ({"none": np.zeros(1)}, {})
     return arrays, {"controller": header, "summary": x.summary()}
@@ -228,7 +228,7 @@ def _unpack_induction(arrays, header, instructions: Sequence[Instruction]):
 
 KINDS_SAVED["induction"] = Kind(Induction, _pack_induction, _unpack_induction)
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-032
+# %% ../nbs/08_experiments.ipynb #08-experiments-034
 @dataclass(frozen=True)
 class Rate:
     "A share of runs, with its Wilson 95 % interval."
@@ -258,7 +258,7 @@ class Rate:
     def __repr__(self) -> str:
         return f"{self.rate:.0%} [{self.low:.0%}, {self.high:.0%}] ({self.hits} of {self.runs})"
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-035
+# %% ../nbs/08_experiments.ipynb #08-experiments-037
 @dataclass(frozen=True, repr=False)
 class Recovery:
     "How often tuning recovered a program, by both criteria."
@@ -294,7 +294,7 @@ def guided(tuned: Tuning, key: Key[Array, ""], samples: int = 200_000, **setting
     "Programs searched from tuned weights alone, by the clock of the tuning."
     return decode(tuned.controllers, tuned.task, samples=samples, key=key, clock=tuned.clock, **settings)
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-039
+# %% ../nbs/08_experiments.ipynb #08-experiments-041
 def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bool = True) -> dict:
     "One row of the table: what each way makes of a task, and in how many seconds."
     row, now = {"task": task.name}, time.monotonic
@@ -306,7 +306,7 @@ def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bo
     row["pipeline"] = {"strict": x.verified, "how": x.how, "seconds": round(x.seconds, 1)}
     return row
 
-# %% ../nbs/08_experiments.ipynb #08-experiments-041
+# %% ../nbs/08_experiments.ipynb #08-experiments-043
 def versions() -> dict[str, str]:
     "What a recorded result ran on."
     names = ("jax", "jaxlib", "equinox", "optax", "numpy", "numba")
