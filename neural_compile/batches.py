@@ -93,7 +93,7 @@ def fits(words, steps, table, base, memory, registers, target, M, R):
             if target[e, c] != ANY and M[c] != target[e, c]: return False
     return True
 
-
+# %% ../nbs/04b_batches.ipynb #04b-batches-012
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def fit_all(words, lengths, steps, table, base, memory, registers, target, M, R):
@@ -108,7 +108,7 @@ def which_fit(codes: np.ndarray, lengths: np.ndarray, steps: np.ndarray, given: 
     "Which encoded programs are right on all examples, bool [programs]; arguments as `encode_all` makes them."
     return fit_all(prepare(codes, given.registers.shape[1], given.base, instructions), lengths, steps, *judging(given, instructions))
 
-# %% ../nbs/04b_batches.ipynb #04b-batches-014
+# %% ../nbs/04b_batches.ipynb #04b-batches-016
 @numba.njit(cache=True)
 @no_type_check
 def mix(h):
@@ -138,7 +138,7 @@ def _insert_all(slots, hashes):
         new[n] = insert(slots, hashes[n] | np.uint64(1))
     return new
 
-
+# %% ../nbs/04b_batches.ipynb #04b-batches-018
 class Seen:
     "A set of 64-bit hashes; the lowest bit does not count."
 

@@ -17,7 +17,7 @@ import numpy as np
 from .assembly import INSTRUCTIONS, KINDS, VALUE, Instruction, Line, Program, execute_many, kind_of, value_table
 from .batches import Seen, insert, mix
 from .language import Candidate, given_registers
-from .tasks import Clock, Examples, Task, verify
+from .tasks import Clock, Examples, Task
 
 # %% ../nbs/05b_bodies.ipynb #05b-bodies-005
 def straight_lines(registers: int, instructions: Sequence[Instruction] = INSTRUCTIONS) -> np.ndarray:
@@ -111,7 +111,7 @@ def _wrong_cell(M, at, value, target, goal):
         if goal[c] and (value if c == at else M[c]) != target[c]: return c
     return -1
 
-
+# %% ../nbs/05b_bodies.ipynb #05b-bodies-017
 @numba.njit(cache=True)
 @no_type_check
 def _finish(bodies, named, allowed, lines, after, kinds, table, memory, registers, target, goal, found):
@@ -147,7 +147,7 @@ def _finish(bodies, named, allowed, lines, after, kinds, table, memory, register
                 if count == len(found): return count, tried, n + 1
     return count, tried, len(bodies)
 
-# %% ../nbs/05b_bodies.ipynb #05b-bodies-017
+# %% ../nbs/05b_bodies.ipynb #05b-bodies-019
 PROBES, PART = 16, 1024  # random states beside the examples of a loop's body; bodies in a chunk
 
 
@@ -156,7 +156,7 @@ class Bodies:
 
     def __init__(self, given: Examples, goal: np.ndarray, fresh: Sequence[int], *, repeated: bool,  # goal [examples, base]: cells to be right at the end
                  costs: dict[str, int] = {}, instructions: Sequence[Instruction] = INSTRUCTIONS):
-        rng, (count, registers) = np.random.default_rng(0), given.registers.shape
+        rng, registers = np.random.default_rng(0), given.registers.shape[1]
         top = np.where(np.arange(PROBES * repeated) % 2, given.base, 3)[:, None].clip(max=given.base)  # Half of them small, so that values coincide
         states = [np.concatenate([x, rng.integers(0, top, (len(top), x.shape[1]))]).astype(np.int64) for x in (given.memory, given.registers)]
         odd = lambda *shape: rng.integers(0, 2**63, shape).astype(np.uint64) * np.uint64(2) + np.uint64(1)
@@ -211,7 +211,7 @@ class Bodies:
                 yield tried, found[:count].copy()
                 bodies, named = bodies[done:], named[done:]
 
-# %% ../nbs/05b_bodies.ipynb #05b-bodies-024
+# %% ../nbs/05b_bodies.ipynb #05b-bodies-026
 def _program(body: np.ndarray, lines: np.ndarray, instructions: Sequence[Instruction]) -> list[Line]:
     return [Line(instructions[op], a, b, o) for op, a, b, o in lines[[n for n in body if n >= 0]].tolist()]
 
@@ -226,7 +226,7 @@ def _after(given: Examples, prelude: list[Line], instructions: Sequence[Instruct
     memory, registers, _, _ = execute_many(Program(tuple(prelude)), given.memory, given.registers, base=given.base, steps=len(prelude), instructions=instructions)
     return replace(given, memory=memory, registers=registers)
 
-# %% ../nbs/05b_bodies.ipynb #05b-bodies-026
+# %% ../nbs/05b_bodies.ipynb #05b-bodies-028
 SKELETONS = ("once", "loop", "prelude")
 KEPT, NEAR = 16, 4  # programs of a chunk that are kept: right ones, near-misses
 
@@ -262,7 +262,7 @@ def _candidates(found: np.ndarray, prelude: list[Line], skeleton: str, bodies: B
         return Candidate(program, clock, f"{skeleton} of {len(program)} lines", len(program), solves=bool(right[n]))
     return [made(n) for n in [*np.flatnonzero(right)[:KEPT], *np.flatnonzero(~right)[:NEAR]]]
 
-# %% ../nbs/05b_bodies.ipynb #05b-bodies-028
+# %% ../nbs/05b_bodies.ipynb #05b-bodies-030
 class Chunk(NamedTuple):
     "What a search reports after each part of its work."
     where: str  # Skeleton and size, or language and size

@@ -137,7 +137,7 @@ class Decoded:
     def __repr__(self) -> str:
         return f"# restart {self.restart}, program {self.samples:,} ({self.how}), read {self.clock}\n{self.program}"
 
-
+# %% ../nbs/07_decoding.ipynb #07-decoding-015
 def _proposals(controller: Controller, samples: int, temperatures: Sequence[float], seed: int, lines: np.ndarray, words: np.ndarray, steps: int, judge: tuple, power: float, share: float) -> Iterator[tuple]:
     "The parts of one controller's search: how, the codes of the programs that fit, [found, lines, 4], when each came, how many were run."
     log_p, likeliest = choices(controller, lines), round(samples * share)
@@ -154,7 +154,7 @@ def _proposals(controller: Controller, samples: int, temperatures: Sequence[floa
         found, when, tried = _drawn(words, chances, (samples - likeliest) // len(temperatures), seed + n, steps, *judge, KEEP)
         yield f"drawn at {temperature:g}", lines[found], when, tried
 
-
+# %% ../nbs/07_decoding.ipynb #07-decoding-017
 def decode(
     controllers: Controller | Sequence[Controller],  # Leading axis: restarts; or several snapshots of the same restarts
     task: Task,
@@ -201,7 +201,7 @@ def decode(
                 break
     return found
 
-# %% ../nbs/07_decoding.ipynb #07-decoding-026
+# %% ../nbs/07_decoding.ipynb #07-decoding-030
 def without(program: Program, n: int) -> Program:
     "The program without line n; jumps go where they went."
     move = lambda line: replace(line, b=line.b - 1) if "label" in line.instruction.operands and line.b > n else line

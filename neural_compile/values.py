@@ -186,7 +186,7 @@ def _emit(tree: Tree, rows: list[tuple], known: dict[Tree, str], leaves: dict[st
     if goal is None: known[tree] = out
     return out
 
-
+# %% ../nbs/05c_values.ipynb #05c-values-022
 def _places(rows: list[tuple], given: Sequence[int], registers: int) -> dict[str, int] | None:
     "A register for each name, or None if there are too few; names of preloaded registers and `zero` keep theirs."
     last = {name: n for n, (_, used, out) in enumerate(rows) for name in (*used, out) if name}
@@ -202,7 +202,7 @@ def _places(rows: list[tuple], given: Sequence[int], registers: int) -> dict[str
             if last[out] == n: free.append(taken.pop(out))
     return None if -1 in place.values() else place
 
-
+# %% ../nbs/05c_values.ipynb #05c-values-024
 def lower_stores(stores: Sequence[tuple[Tree, Tree]], given: Sequence[int], registers: int, instructions: Sequence[Instruction] = INSTRUCTIONS) -> tuple[Program, Clock] | None:
     "Assembly for stores (address, value) that happen side by side, or None if there are too few registers."
     rows, known = [], {}
@@ -219,7 +219,7 @@ def lower_stores(stores: Sequence[tuple[Tree, Tree]], given: Sequence[int], regi
     program = _assemble([row(*r) for r in rows] + ["halt"] * loops, place, instructions)
     return program, Clock(halts=True) if loops else Clock(0, len(program))
 
-# %% ../nbs/05c_values.ipynb #05c-values-023
+# %% ../nbs/05c_values.ipynb #05c-values-027
 MOST = 1_000_000  # values
 
 
