@@ -12,6 +12,7 @@ from neural_compile.experiments import Induction, Rate, Recovery, induce, recove
 from neural_compile.fast import run_many
 from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, trace
 from neural_compile.language import EXTENDED, LANGUAGE, TEMPLATES, Candidate, Combinator, template
+from neural_compile.reproduction import Table, study, table1
 from neural_compile.synthesis import Synthesis, synthesize
 from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
 from neural_compile.tuning import Tuning, tune, use_cores
@@ -20,7 +21,7 @@ from neural_compile.values import Operation
 __all__ = [
     "INSTRUCTIONS", "NOWHERE", "Execution", "InputError", "Instruction", "Line", "Program", "ProgramError", "Trace", "execute", "parse",
     "Controller", "Machine", "compile_program", "decompile", "distributedness", "load", "random_controller", "save",
-    "Decoded", "decode", "simplify", "Induction", "Rate", "Recovery", "induce", "recovery",
+    "Decoded", "decode", "simplify", "Induction", "Rate", "Recovery", "induce", "recovery", "Table", "study", "table1",
     "DEFAULT", "DIALECTS", "LITERAL", "Dialect", "State", "run", "run_many", "trace",
     "EXTENDED", "LANGUAGE", "TEMPLATES", "Candidate", "Combinator", "Operation", "Synthesis", "learn", "synthesize", "template",
     "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune", "use_cores",

@@ -1,4 +1,4 @@
-"""The command line: `neural_compile induce`, `run`, `tasks`, `bench`."""
+"""The command line: `neural_compile induce`, `run`, `tasks`, `table1`, `study`, `bench`."""
 
 import json
 import os
@@ -23,6 +23,11 @@ def _prepare():
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neural_compile"
     jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def _command() -> str:
+    "What was typed, for the records."
+    return " ".join(["neural_compile", *sys.argv[1:]])
 
 
 def _clear_errors(command: Callable) -> Callable:
@@ -125,10 +130,59 @@ def tasks(
         typer.echo(json.dumps(rows) if as_json else "\n".join(f"{r['name']:17} {r['summary']}" for r in rows))
         return
     from neural_compile.experiments import measure_tasks
-    for row in measure_tasks(list(TASKS.values()), measure, key=key, command=" ".join(["neural_compile", *sys.argv[1:]]), progress=not as_json):
+    for row in measure_tasks(list(TASKS.values()), measure, key=key, command=_command(), progress=not as_json):
         typer.echo(json.dumps(row), err=as_json)
     if as_json:
         typer.echo(measure.read_text())
+
+
+Restarts = Annotated[int, typer.Option(help="Tuning runs in each cell.")]
+Folder = Annotated[Path | None, typer.Option(help="Where the cells' files are; those that are there are not measured again. Default: a folder of the campaign's name.")]
+Save = Annotated[Path | None, typer.Option(help="Gather all cells in this JSON file.")]
+SMALL = dict(restarts=4, steps=50, samples=2000)
+
+
+def _show(table, save: Path | None, as_json: bool, plot: Path | None = None):
+    "Print a table, and keep it if asked to."
+    if save: table.save(save)
+    if plot: table.plot().savefig(plot)
+    typer.echo(json.dumps({"command": table.command, "records": table.records}) if as_json else table)
+
+
+@app.command()
+@_clear_errors
+def table1(
+    tasks: Annotated[str | None, typer.Option(help="Some columns only, such as inc,map_inc.")] = None,
+    starts: Annotated[str | None, typer.Option(help="Some rows only, such as random,map_inc.")] = None,
+    restarts: Restarts = 100,
+    quick: Annotated[bool, typer.Option("--quick", help="A very small version: one task, two rows, few and short runs.")] = False,
+    folder: Folder = None,
+    save: Save = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the table to this file (.svg, .png, .pdf).")] = None,
+    as_json: Json = False,
+):
+    "The paper's Table 1 by both criteria, cell by cell; stop it at any moment, and the same call goes on."
+    from neural_compile.reproduction import COLUMNS, ROWS
+    from neural_compile.reproduction import table1 as measure
+    small = SMALL if quick else {}
+    columns = tasks.split(",") if tasks else COLUMNS[1:2] if quick else COLUMNS
+    rows = starts.split(",") if starts else ("random", "map_inc") if quick else ROWS
+    table = measure(folder or ("table1-quick" if quick else "table1"), tasks=columns, inits=rows, command=_command(), progress=not as_json, **{"restarts": restarts, **small})
+    _show(table, save, as_json, plot)
+
+
+@app.command()
+@_clear_errors
+def study(
+    name: Annotated[str, typer.Argument(help="dataset, ablation, sensitivity or efficiency.")],
+    restarts: Restarts = 100,
+    folder: Folder = None,
+    save: Save = None,
+    as_json: Json = False,
+):
+    "What makes the difference: the size of the dataset, each part of the tuner, each number, the efficiency term."
+    from neural_compile.reproduction import study as measure
+    _show(measure(name, folder, restarts=restarts, command=_command(), progress=not as_json), save, as_json)
 
 
 @app.command()
