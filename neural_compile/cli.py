@@ -136,7 +136,6 @@ def tasks(
         typer.echo(measure.read_text())
 
 
-Restarts = Annotated[int, typer.Option(help="Tuning runs in each cell.")]
 Folder = Annotated[Path | None, typer.Option(help="Where the cells' files are; those that are there are not measured again. Default: a folder of the campaign's name.")]
 Save = Annotated[Path | None, typer.Option(help="Gather all cells in this JSON file.")]
 SMALL = dict(restarts=4, steps=50, samples=2000)
@@ -154,7 +153,7 @@ def _show(table, save: Path | None, as_json: bool, plot: Path | None = None):
 def table1(
     tasks: Annotated[str | None, typer.Option(help="Some columns only, such as inc,map_inc.")] = None,
     starts: Annotated[str | None, typer.Option(help="Some rows only, such as random,map_inc.")] = None,
-    restarts: Restarts = 100,
+    restarts: Annotated[int, typer.Option(help="Tuning runs in each cell.")] = 100,
     quick: Annotated[bool, typer.Option("--quick", help="A very small version: one task, two rows, few and short runs.")] = False,
     folder: Folder = None,
     save: Save = None,
@@ -175,14 +174,14 @@ def table1(
 @_clear_errors
 def study(
     name: Annotated[str, typer.Argument(help="dataset, ablation, sensitivity or efficiency.")],
-    restarts: Restarts = 100,
+    restarts: Annotated[int | None, typer.Option(help="Tuning runs in each cell. Default: 100, 50 for sensitivity.")] = None,
     folder: Folder = None,
     save: Save = None,
     as_json: Json = False,
 ):
     "What makes the difference: the size of the dataset, each part of the tuner, each number, the efficiency term."
     from neural_compile.reproduction import study as measure
-    _show(measure(name, folder, restarts=restarts, command=_command(), progress=not as_json), save, as_json)
+    _show(measure(name, folder, command=_command(), progress=not as_json, **({"restarts": restarts} if restarts else {})), save, as_json)
 
 
 @app.command()

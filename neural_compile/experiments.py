@@ -4,19 +4,16 @@
 
 # %% auto #0
 __all__ = ['SCHEDULE', 'SAMPLES', 'LINES', 'Induction', 'Round', 'scaled', 'induce', 'Rate', 'Recovery', 'recovery', 'guided',
-           'measure', 'versions', 'measure_tasks']
+           'measure', 'measure_tasks']
 
 # %% ../nbs/08_experiments.ipynb #08-experiments-002
 import dataclasses
 import difflib
 import json
 import math
-import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import jax
@@ -24,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from .assembly import Execution, InputError, Instruction, Program, execute, parse, refuse
+from .campaigns import versions, write_json
 from .compiler import KINDS_SAVED, Controller, Kind, _pack_controller, _unpack_controller
 from .decoding import Decoded, decode, simplify
 from .language import Candidate
@@ -307,12 +305,6 @@ def measure(task: Task, *, key: Key[Array, ""], restarts: int = 32, progress: bo
     return row
 
 # %% ../nbs/08_experiments.ipynb #08-experiments-043
-def versions() -> dict[str, str]:
-    "What a recorded result ran on."
-    names = ("jax", "jaxlib", "equinox", "optax", "numpy", "numba")
-    return {"python": platform.python_version(), "machine": platform.machine(), "cores": str(os.cpu_count()), **{n: metadata.version(n) for n in names}}
-
-
 def measure_tasks(tasks: Sequence[Task], path: str | Path, *, key: int = 0, command: str = "", progress: bool = True):
     "Measure each task that the file does not have yet; yields every row and writes the file after each."
     path = Path(path)
@@ -320,7 +312,5 @@ def measure_tasks(tasks: Sequence[Task], path: str | Path, *, key: int = 0, comm
     for task in tasks:
         if task.name not in rows:
             rows[task.name] = measure(task, key=jax.random.key(key), progress=progress)
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps({"command": command, "key": key, "versions": versions(), "rows": list(rows.values())}, indent=1) + "\n")
-            os.replace(part, path)
+            write_json(path, {"command": command, "key": key, "versions": versions(), "rows": list(rows.values())})
         yield rows[task.name]

@@ -33,7 +33,7 @@ def test_induce_takes_examples_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["induce", "mapinc"], "Near: map_inc"), (["induce", "map_inc", "--space", "everything"], "space is one of"), (["bench", "everything"], "tuning, synthesis or all"), (["induce", "map_inc", "--budget", "0"], "budget is more than 0"),
+    (["induce", "mapinc"], "Near: map_inc"), (["induce", "map_inc", "--space", "everything"], "space is one of"), (["bench", "everything"], "tuning, synthesis or all"), (["study", "everything"], "dataset, ablation"), (["table1", "--tasks", "mapinc"], "Near: map_inc"), (["table1", "--starts", "nowhere"], "random, best, or one of"), (["induce", "map_inc", "--budget", "0"], "budget is more than 0"),
     (["run", "missing.asm"], "missing.asm"), (["run", "tests/programs/map.asm", "--memory", "3,x"], "found '3,x'"),
     (["run", "tests/programs/map.asm", "--memory", "3,9"], "found 9"), (["run", "tests/programs/map.asm", "--memory", "1", "--steps", "0"], "at least 1 step"),
 ])
@@ -52,7 +52,7 @@ def test_run_checks_expectations_and_runs_memories(tmp_path):
 
 def test_tasks_and_help():
     assert "fibonacci_seeded" in call("tasks").stdout and len(json.loads(call("tasks", "--json").stdout)) == 15
-    for command in ("induce", "run", "tasks", "bench"):
+    for command in ("induce", "run", "tasks", "table1", "study", "bench"):
         assert "--json" in call(command, "--help").stdout
 
 
@@ -75,7 +75,8 @@ def test_the_readme_runs(capsys):
 def test_the_readme_shows_the_recorded_results():
     spec = importlib.util.spec_from_file_location("results_table", ROOT / "tools/results_table.py")
     spec.loader.exec_module(tool := importlib.util.module_from_spec(spec))
-    assert tool.section() in (ROOT / "README.md").read_text(), "run tools/results_table.py"
+    readme = (ROOT / "README.md").read_text()
+    assert tool.section() in readme and tool.paper_section() in readme, "run tools/results_table.py"
     demo = [json.loads(line) for line in (ROOT / "results/demo.jsonl").read_text().splitlines()]
     assert len(demo) == 10 and sum(x["verified"] for x in demo) >= 9
 
