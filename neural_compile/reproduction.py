@@ -7,7 +7,7 @@ __all__ = ['PAPER', 'COLUMNS', 'READINGS', 'ROWS', 'OURS', 'FEW', 'AS_PAPER', 'S
            'TITLES', 'HARD', 'SHORT', 'LADDER', 'CHANGED', 'GRID', 'GRID_PAIRS', 'EXAMPLES', 'HALTING', 'STUDIES',
            'Cell', 'sized', 'practice_for', 'horizon', 'practice_of', 'best_template', 'start_of', 'tune_cell',
            'searched', 'parts', 'measure_cell', 'measure_enumeration', 'measure_pipeline', 'measure_any', 'table_cells',
-           'Table', 'rates_picture', 'table1', 'dataset_cells', 'ablation_cells', 'sensitivity_cells',
+           'Table', 'rates_picture', 'table1', 'dataset_cells', 'ablation_cells', 'grid_row', 'sensitivity_cells',
            'efficiency_cells', 'measure_efficiency', 'study']
 
 # %% ../nbs/08b_reproduction.ipynb #08b-reproduction-002
@@ -279,7 +279,7 @@ class Table:
     def _entry(self, row: str, task: str, reading: str) -> str:
         if (rate := self.rate(row, task, reading)) is None: return "-"
         control = self.rate(row, task, "control")
-        mark = "°" if reading in ("guided", "either") and control and control.hits >= rate.hits else ""
+        mark = "°" if reading in ("guided", "either") and control and control.hits >= rate.hits > 0 else ""
         return f"{100 * rate.rate:.0f}{mark}" + (f" [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" if rate.runs > 1 else "")
 
     def plot(self, readings: Sequence[str] = ("paper", "argmax", "guided", "control")) -> Figure:
@@ -364,9 +364,14 @@ def ablation_cells(**settings) -> dict[str, dict]:
     return _cells_of(HARD, {name: {**SHORT, **change} for name, change in {**LADDER, **CHANGED}.items()}, **settings)
 
 
+def grid_row(name: str, value: float) -> str:
+    "Where a value of the grid is: what we use is the same row for every name."
+    return "ours" if value == {**asdict(Cell("", "")), "turn": Cell.lines}[name] else f"{name}-{value}"
+
+
 def sensitivity_cells(**settings) -> dict[str, dict]:
     "One number changed at a time."
-    changes = {f"{name}-{value}": {**SHORT, "restarts": 50, name: value} for name, values in GRID.items() for value in values}
+    changes = {grid_row(name, value): {**SHORT, "restarts": 50, name: value} for name, values in GRID.items() for value in values}
     return _cells_of(GRID_PAIRS, changes, **settings)
 
 # %% ../nbs/08b_reproduction.ipynb #08b-reproduction-035

@@ -339,9 +339,9 @@ def verify(
     instructions: Sequence[Instruction] = INSTRUCTIONS,
 ) -> Verification:
     "Exact runs on unseen inputs of every size of the task; stops at the first size it gets wrong."
-    done = [_judge(program, clock, "unseen", _quick(task), instructions)]
-    if done[0].wrong:
-        return Verification(tuple(done))
+    for given in _quick(task):  # Nearly all wrong programs are wrong on a few inputs of some size
+        if (few := _judge(program, clock, "unseen", given, instructions)).wrong:
+            return Verification((few,))
     done = []
     for how, given in _instances(task, inputs):
         done.append(_judge(program, clock, how, given, instructions))
@@ -349,7 +349,10 @@ def verify(
     return Verification(tuple(done))
 
 
-_quick = lru_cache(maxsize=64)(lambda task: task.sample(8, seed=_SEED))
+@lru_cache(maxsize=64)
+def _quick(task: Task) -> list[Examples]:
+    "A few inputs of each size."
+    return [task.sample(8, seed=_SEED, cells=cells, base=base) for cells, base in ((task.cells, task.base), *task.family)]
 
 
 def _judge(program, clock, how, given, instructions):
