@@ -237,7 +237,7 @@ def table_cells(tuners: Mapping[str, dict], *, tasks: Sequence[str] = COLUMNS, i
         cells[f"pipeline.language.{task}"] = {"way": "pipeline", "task": task, "space": "language", "runs": min(20, settings.get("restarts", 20))}
     return cells
 
-
+# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-029
 @dataclass(repr=False)
 class Table:
     "Records of cells by name, tuner.init.task; prints and plots itself."
@@ -295,7 +295,7 @@ class Table:
                 gaps += [min(abs(100 * rate.rate - value) for rate in rates if rate)] if any(rates) else []
         return float(np.mean(gaps))
 
-
+# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-031
 def rates_picture(table: Table, readings: Sequence[str], rows: Sequence[str] | None = None) -> Figure:
     "Rates with their intervals: a panel a task, a line a row, a marker a reading."
     rows, tasks = [row for row in rows or table.rows if any(table.rate(row, t, q) for t in table.tasks for q in readings)], table.tasks
@@ -315,11 +315,11 @@ def rates_picture(table: Table, readings: Sequence[str], rows: Sequence[str] | N
     return fig
 
 
-MARKERS = [dict(marker="s", color="0.6"), dict(marker="o", color="#e69f00"), dict(marker="D", color="#0b3c6f"), dict(marker="x", color="#b33c00")]
+MARKERS = [dict(marker="s", color="0.6"), dict(marker="o", color="#e69f00"), dict(marker="D", color="#0b3c6f"), dict(marker="x", color="#b33c00"), dict(marker="^", color="#009e73")]
 TITLES = {"paper": "the paper's criterion", "argmax": "strict, by argmax", "guided": "strict, guided decoding (°: the control does as well)",
           "control": "strict, the same search in untuned weights", "either": "strict, one of both searches"}
 
-# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-029
+# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-032
 def table1(
     folder: str | Path = "table1",  # Where the cells' files are
     *,
@@ -335,7 +335,7 @@ def table1(
     cells = table_cells({"paper": AS_PAPER, "ours": OURS} if tuners is None else tuners, tasks=tasks, inits=inits, **settings)
     return Table(campaign(cells, measure_any, folder, executor=executor, title="table 1", progress=progress), command)
 
-# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-033
+# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-036
 HARD = (("map_inc", "random"), ("map_dec", "loop_noop"), ("reduce", "random"), ("reduce", "loop_noop"), ("parity", "random"), ("fibonacci", "map_inc"), ("fibonacci_seeded", "loop_noop"))
 SHORT = dict(steps=600, samples=200_000)
 LADDER = {"fixed": dict(examples=16, curriculum=False, practice=False, open_noops=False), "fresh": dict(curriculum=False, practice=False, open_noops=False),
@@ -374,7 +374,7 @@ def sensitivity_cells(**settings) -> dict[str, dict]:
     changes = {grid_row(name, value): {**SHORT, "restarts": 50, name: value} for name, values in GRID.items() for value in values}
     return _cells_of(GRID_PAIRS, changes, **settings)
 
-# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-035
+# %% ../nbs/08b_reproduction.ipynb #08b-reproduction-038
 HALTING = {"inc": "read 0 1\nnoop\nnoop\ninc 1 1\nnoop\nwrite 0 1\nhalt", "access": "read 0 1\nnoop\nnoop\ninc 1 1\nnoop\nread 1 1\nwrite 0 1\nhalt",
            "add": "read 0 1\nnoop\nnoop\ninc 2 2\nread 2 3\nnoop\nadd 1 3 1\nwrite 0 1\nhalt"}
 
