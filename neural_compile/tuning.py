@@ -108,6 +108,12 @@ def restart_losses(controllers: Controller, batch: dict, steps: Array, longest: 
 CHUNK = 50  # training steps between two looks at the results
 
 
+def _moments(optimizer: optax.GradientTransformation, controllers: Controller, keys: Key[Array, " restarts"]):
+    "The optimiser's state for each restart; if it draws random numbers, then from a key a restart."
+    state = jax.vmap(optimizer.init)(controllers)
+    return jax.tree.map(lambda x: keys if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x, state)
+
+
 def _train(controllers, moments, keys, pool, steps, first, count, groups, rate, efficiency_weight, *, size, batch, longest, optimizer, dialect):
     """`count` ≤ CHUNK training steps for the first `groups` groups of `size` restarts.
 
@@ -319,7 +325,8 @@ def tune(
         practice or task, start.clock, curriculum=curriculum, seed=int(jax.random.randint(draw_key, (), 0, 2**30)))
     if retire is None: retire = efficiency_weight == 0
     untuned = start.controllers(restarts, make_key)
-    runs = _Restarts(untuned, jax.random.split(draw_key, restarts), jax.vmap(optimizer(learning_rate).init)(untuned), (learning_rate, efficiency_weight), batch, plan[-1].steps)
+    moments = _moments(optimizer(learning_rate), untuned, jax.random.split(jax.random.fold_in(draw_key, 1), restarts))
+    runs = _Restarts(untuned, jax.random.split(draw_key, restarts), moments, (learning_rate, efficiency_weight), batch, plan[-1].steps)
     train = _trainer(runs.devices, size=runs.size, batch=batch, longest=ceil(plan[-1].steps / 32) * 32, optimizer=optimizer, dialect=dialect)
     losses, stopped, done, verdicts = np.full((restarts, steps), np.nan), None, 0, {}
     with tqdm(total=steps, desc=f"tune {task.name} from {start.name}", unit=" steps", disable=not progress, leave=False) as bar:
