@@ -354,7 +354,7 @@ def scrubber(
     refuse([] if len(frames) > 1 else [f"a scrubber moves between at least 2 frames, found {len(frames)}. Show a single one with IPython.display.HTML."])
     last = len(frames) - 1
     stack = widgets.Stack([widgets.HTML(frame) for frame in frames], selected_index=0)
-    slider = widgets.IntSlider(value=0, min=0, max=last, description=name, layout=widgets.Layout(width="22em", max_width="100%"))
+    slider = widgets.IntSlider(value=0, min=0, max=last, description=name, layout=widgets.Layout(width="30em", max_width="100%"))
     play = widgets.Play(value=0, min=0, max=last, interval=interval)
     widgets.jslink((play, "value"), (slider, "value"))
     widgets.jslink((slider, "value"), (stack, "selected_index"))

@@ -159,6 +159,10 @@ class LiveTuning:
     def _clear(self):
         self.stopping, self.losses, self.before, self.last = False, [], None, 0
 
+    def _listen(self):
+        "Let the button be heard while a cell runs."
+        if self.button.comm is not None: vars(self.button.comm).pop("_reply_subshell_id", None)
+
     def stop(self):
         "Ask for the end; the training ends at its next look."
         self.stopping, self.button.disabled = True, True
@@ -171,13 +175,13 @@ class LiveTuning:
         if step <= self.last: self._clear()  # Another training
         self.losses.append((step, losses))
         self.last, self.button.disabled = step, self.stopping
+        self._listen()
         best = int(np.nan_to_num(losses, nan=np.inf).argmin())
         program = _text(decompile(controllers[best]))
         curve = np.interp(np.arange(step + 1), [0] + [at for at, _ in self.losses], [self.losses[0][1][best]] + [seen[best] for _, seen in self.losses])
         self.picture.value = (f"<p>Restart {best} of {len(losses)}, the one of the lowest loss.</p>"
                               + tuning_svg(controllers[best].weights, names=[i.name for i in controllers.machine.instructions], text=program, before=self.before, losses=curve, step=step))
         self.before = program
-        if self.stopping: self.button.disabled = True
         return self.stopping
 
 # %% ../nbs/09c_playground.ipynb #09c-playground-030
