@@ -53,7 +53,7 @@ def settings():
 
 def fetch(tarball, sha512):
     """A package of the npm registry, checked, and kept for the next time."""
-    kept = VENDOR / tarball.rsplit("/", 1)[1]
+    kept = VENDOR / tarball.rsplit("/", 1)[-1]
     if not kept.exists():
         try:
             content = urlopen(f"{REGISTRY}/{tarball}", timeout=60).read()
@@ -173,6 +173,12 @@ def read_package(chapters):
     return modules, {name: home[name] for name in listed}
 
 
+def sphinx(source, built):
+    """Build the pages; any warning is a fault."""
+    done = subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", source.parent / "doctrees", source, built])
+    stop(["see its warnings above"] * bool(done.returncode), "Sphinx:")
+
+
 def main():
     """Build the site, or say everything that is wrong."""
     start = time.monotonic()
@@ -194,8 +200,7 @@ def main():
     write_reference(chapters, modules, names, stable)
     write("changelog.md", linked((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), linker(names, None)))
 
-    sphinx = subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", SOURCE.parent / "doctrees", SOURCE, BUILT])
-    stop(["see its warnings above"] * bool(sphinx.returncode), "Sphinx:")
+    sphinx(SOURCE, BUILT)
     (BUILT / "_static/webpack-macros.html").unlink()  # a template of the theme, not a page
     stop(check_site.faults(BUILT), f"the pages in {BUILT.relative_to(ROOT)}:")
     shutil.rmtree(SITE, ignore_errors=True)
