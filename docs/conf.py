@@ -22,6 +22,7 @@ nb_ipywidgets_js = {"embed.js": {}}
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["widgets.js"]
 html_favicon = "_static/favicon.svg"
 html_context = {"default_mode": "auto"}
 html_sidebars = {"**": ["nav.html"]}
