@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := settings.ini setup.py constraints.txt
 
-.PHONY: help demo test lab bench measure export clean-notebooks wheel-test clean
+.PHONY: help demo test docs lab bench measure export clean-notebooks wheel-test clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -15,6 +15,9 @@ demo: .venv/runtime  ## find a program from its examples, in a minute or two
 
 test: .venv/dev  ## run every check: notebooks clean, modules fresh, notebooks run, pytest passes
 	$(BIN)/python tools/check.py
+
+docs: .venv/dev  ## build the site into docs/_site: the notebooks, run, and the API reference
+	$(BIN)/python tools/docs.py
 
 lab: .venv/dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs

@@ -247,10 +247,12 @@ class Rate:
 
     @property
     def low(self) -> float:
+        "The lower end of the interval."
         return self.interval[0]
 
     @property
     def high(self) -> float:
+        "The upper end of the interval."
         return self.interval[1]
 
     def __repr__(self) -> str:

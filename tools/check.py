@@ -2,7 +2,7 @@
 
 clean      the notebooks hold no outputs or stray metadata
 export     neural_compile/ is what the notebooks export
-notebooks  each notebook runs from top to bottom, within NOTEBOOK_SECONDS (300: a guard against a runaway cell, not a measurement)
+notebooks  each notebook runs from top to bottom; `make docs` shows what came out
 tests      pytest passes
 """
 import filecmp
@@ -11,14 +11,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
 from difflib import unified_diff
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import notebooks
+
+ROOT = notebooks.ROOT
 BIN = Path(sys.executable).parent
-LIMIT = float(os.environ.get("NOTEBOOK_SECONDS", 300))
 ENV = {"JAX_PLATFORMS": "cpu", **os.environ}
 IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
@@ -79,32 +78,14 @@ def check_export():
                       "Make the change in the notebook, then run `make export`; delete a module that has no notebook.")
 
 
-def run_notebook(path):
-    """Run one notebook in a process of its own; returns its seconds and, if it failed, its output."""
-    start = time.monotonic()
-    try:  # JAX does not survive a fork: no workers
-        done = run("nbdev_test", "--path", path, "--n_workers", "0", timeout=LIMIT,
-                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        output = done.stdout if done.returncode or "Success." not in done.stdout else ""
-    except subprocess.TimeoutExpired:
-        output = f"stopped: still running after {LIMIT:.0f} s (NOTEBOOK_SECONDS)"
-    return time.monotonic() - start, output
-
-
 def check_notebooks():
-    paths = sorted(files(ROOT, "nbs", ".ipynb"))
-    failed = [] if paths else ["none found in nbs/"]
-    with ThreadPoolExecutor(2) as pool:
-        for path, (seconds, output) in zip(paths, pool.map(run_notebook, paths)):
-            print(f"{seconds:6.1f} s  {path}{'  FAILED' if output else ''}", flush=True)
-            if output:
-                print(output)
-                failed.append(f"{path} failed")
-    return "; ".join(failed)
+    paths = notebooks.notebooks()
+    failed = notebooks.run_all(paths) if paths else ["no notebook in nbs/"]
+    return failed and f"{', '.join(failed)}: see above"
 
 
 def check_tests():
-    code = run("pytest", "tests", "-q", "-n", "2").returncode
+    code = run("pytest", "tests", "--ignore", "tests/browser", "-q", "-n", "2").returncode
     return code and ("no test was found in tests/" if code == 5 else "pytest failed, see above")
 
 
