@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STACK', 'INK', 'VALUES', 'LEVELS', 'ROW', 'TOP', 'EXACT', 'TOUCHES', 'one_hot', 'trace_picture', 'softmax',
-           'weights_picture', 'loss_picture', 'Touched', 'touched', 'parting', 'state_svg', 'scrubber',
-           'trace_explorer']
+           'weight_faults', 'weights_picture', 'loss_picture', 'draw_cells', 'draw_texts', 'inline_svg', 'Touched',
+           'touched', 'parting', 'state_svg', 'scrubber', 'trace_explorer']
 
 # %% ../nbs/09_explore.ipynb #09-explore-002
 from collections.abc import Mapping, Sequence
@@ -154,7 +154,7 @@ def _table(ax: Axes, p: np.ndarray, choices: Sequence[str], title: str):
     return image
 
 # %% ../nbs/09_explore.ipynb #09-explore-034
-def _weight_faults(Ws: list[np.ndarray], names: Sequence[str]) -> list[str]:
+def weight_faults(Ws: Sequence[np.ndarray], names: Sequence[str]) -> list[str]:
     "What is wrong with the shapes of four weight matrices."
     words, lines = ("instruction", "first", "second", "output"), Ws[0].shape[-1:]
     faults = [f"{word} has shape [choices, lines], at least one of each, found {list(W.shape)}. Give the matrices of one restart: controllers[k]."
@@ -177,7 +177,7 @@ def weights_picture(
 ) -> Figure:
     "Four softmaxes as an instruction table: a row is a line, brightness is probability, a frame marks the largest."
     Ws = [np.asarray(W, float) for W in (instruction, first, second, output)]
-    refuse(faults := _weight_faults(Ws, names))
+    refuse(faults := weight_faults(Ws, names))
     labels, lines = _line_labels(text, Ws[0].shape[1], faults), Ws[0].shape[1]
     refuse(faults)
     choices = [list(names)] + [[str(n) for n in range(len(W))] for W in Ws[1:]]
@@ -240,23 +240,42 @@ def _boxes(places: Sequence[tuple[int, float]], x: float, width: float, top: flo
     return "".join(f"M{x + j:.4g} {top + i * ROW + 1:.4g}h{width:.4g}v{ROW - 3}h{-width:.4g}z" for i, j in places)
 
 
-def _cells(p: np.ndarray, x: float, width: float, top: float = TOP, framed: Sequence[int] = ()) -> str:
-    "[rows, columns] probabilities as paths, `width` pixels wide in all, over a faint track for each row; one column of each row may be framed."
+def draw_cells(
+    p: np.ndarray,  # Probabilities, [rows, columns]
+    x: float,  # Pixels
+    width: float,  # Pixels of all columns
+    top: float = TOP,  # Pixels
+    framed: Sequence[int] | np.ndarray = (),  # A column for each of the first rows
+) -> str:
+    "Probabilities as SVG paths over a faint track for each row."
     w, level = width / p.shape[1], np.rint(p * LEVELS).astype(int)
     paths = [f'<path fill-opacity=".08" d="{_boxes([(i, 0) for i in range(len(p))], x, width - 1, top)}"/>']
-    paths += [f'<path fill="{INK}" fill-opacity="{q / LEVELS:.2g}" d="{_boxes([(i, j * w) for i, j in np.argwhere(level == q)], x, w - 1, top)}"/>' for q in np.unique(level[level > 0])]
+    paths += [f'<path fill="{INK}" fill-opacity="{q / LEVELS:.2g}" d="{_boxes([(i, j * w) for i, j in np.argwhere(level == q).tolist()], x, w - 1, top)}"/>' for q in np.unique(level[level > 0])]
     outline = _boxes([(i, j * w + 1) for i, j in enumerate(framed)], x, w - 3, top)
     return "".join(paths) + (f'<path fill="none" stroke="currentColor" stroke-width="1.5" d="{outline}"/>' if outline else "")
 
 # %% ../nbs/09_explore.ipynb #09-explore-051
-def _texts(texts: Sequence[str], x: float, *, top: float = TOP, anchor: str = "start", bold: Sequence[bool] = (), opacity: Sequence[float] = ()) -> str:
-    "A column of text; nothing is drawn for empty strings."
+def draw_texts(
+    texts: Sequence[str],  # One a row; nothing is drawn for an empty one
+    x: float,  # Pixels
+    *,
+    top: float = TOP,  # Pixels
+    anchor: str = "start",  # Or "middle" or "end"
+    bold: Sequence[bool] | np.ndarray = (),  # For each text; none: all plain
+    opacity: Sequence[float] | np.ndarray = (),  # For each text, from 0 to 1; none: all full
+) -> str:
+    "A column of text as SVG."
     how = [(' font-weight="bold"' if len(bold) and bold[n] else "") + (f' fill-opacity="{opacity[n]:.2g}"' if len(opacity) else "") for n in range(len(texts))]
     return "".join(f'<text x="{x:.4g}" y="{top + n * ROW + 14:.4g}" text-anchor="{anchor}"{how[n]}>{escape(t)}</text>' for n, t in enumerate(texts) if t)
 
 
-def _svg(width: float, height: float, words: str, drawn: str) -> str:
-    "An element that follows the page's colours, shrinks a little on a narrow page and scrolls in its own box beyond that."
+def inline_svg(
+    width: float,  # Pixels
+    height: float,
+    words: str,  # The text alternative
+    drawn: str,  # What is inside
+) -> str:
+    "An SVG element that follows the page's colours, shrinks a little on a narrow page and scrolls in its own box beyond that."
     return (f'<div style="overflow-x:auto"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.4g} {height:.4g}" width="{width:.4g}" height="{height:.4g}" role="img" '
             f'aria-label="{escape(words)}" style="max-width:100%;min-width:{0.75 * width:.4g}px;height:auto" fill="currentColor" font-family="ui-monospace, monospace" font-size="12">{drawn}</svg></div>')
 
@@ -276,7 +295,7 @@ def touched(
 ) -> Touched:
     "Which registers and cells each step of a run uses, and how much."
     R, l, Ws = np.asarray(registers, float), np.asarray(line, float), [np.asarray(W, float) for W in weights]
-    refuse(_weight_faults(Ws, instructions))
+    refuse(weight_faults(Ws, [i.name for i in instructions]))
     f, r1, r2, r3 = (softmax(W @ l.T).T for W in Ws)
     takes = lambda operand: (f @ [operand in i.operands.split() for i in instructions])[:, None]
     is_named = lambda name: (f @ [i.name == name for i in instructions])[:, None]
@@ -294,9 +313,9 @@ def _distributions(title: str, p: np.ndarray, step: int, x: float, width: float,
     heads = "".join(f'<text x="{grid + (v + 0.5) * w:.4g}" y="{TOP - 5}" text-anchor="middle" font-size="10" fill-opacity=".7">{v}</text>'
                     for v in range(0, base, int(np.ceil(16 / w))))
     says = [f"{v}{f' ≠ {r}' if v != r else ''}{' ◂' if v != o else ''}" for v, r, o in zip(value, right, old)]
-    marks = "".join(_texts([letter if q > 0.1 else "" for q in much[step]], x + 18 + 9 * n, bold=[True] * len(now), opacity=much[step]) for n, (letter, much) in enumerate(zip("rw", touches)))
-    return (f'<text x="{grid:.4g}" y="16" font-weight="bold">{title}</text>' + heads + marks + _cells(now, grid, width, framed=() if exact is None else right)
-            + _texts([str(n) for n in range(len(now))], x + 14, anchor="end") + _texts(says, grid + width + 5, bold=value != old))
+    marks = "".join(draw_texts([letter if q > 0.1 else "" for q in much[step]], x + 18 + 9 * n, bold=[True] * len(now), opacity=much[step]) for n, (letter, much) in enumerate(zip("rw", touches)))
+    return (f'<text x="{grid:.4g}" y="16" font-weight="bold">{title}</text>' + heads + marks + draw_cells(now, grid, width, framed=() if exact is None else right)
+            + draw_texts([str(n) for n in range(len(now))], x + 14, anchor="end") + draw_texts(says, grid + width + 5, bold=value != old))
 
 # %% ../nbs/09_explore.ipynb #09-explore-059
 def parting(run: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> int | None:
@@ -334,12 +353,12 @@ def state_svg(
     notes = [f"{stopped:.0%} halted"] * (stopped >= 0.005) + [f"Apart from the exact run since step {left}"] * (left is not None and left <= step)
     wide, grid = 16 + 7.3 * max(map(len, labels)), 176
     panels = f'<text x="8" y="16" font-weight="bold">step {step}</text><text x="8" y="{TOP - 8}" font-size="10">{"halted " * (stopped >= 0.005)}{f"{stopped:.0%}" * (stopped >= 0.005)}</text>'
-    panels += _cells(l[step][:, None], 2, wide, framed=()) + _texts(labels, 8) + (_cells(np.zeros((1, 1)), 2, wide, TOP + ROW * int(beside[2][step].argmax()), framed=[0]) if beside else "")
+    panels += draw_cells(l[step][:, None], 2, wide, framed=()) + draw_texts(labels, 8) + (draw_cells(np.zeros((1, 1)), 2, wide, TOP + ROW * int(beside[2][step].argmax()), framed=[0]) if beside else "")
     for k, (title, p) in enumerate((("registers", R), ("memory", M))):
         panels += _distributions(title, p, step, wide + 12 + k * (grid + 112), grid, beside and beside[1 - k], getattr(touches, title, ()))
     height = TOP + ROW * max(len(labels), R.shape[1], M.shape[1]) + 24
     below = notes[-1] if left is not None and left <= step else ""
-    return _svg(wide + 2 * grid + 224, height, _in_words(run[:3], labels, step, notes), panels + f'<text x="8" y="{height - 6}">{below}</text>')
+    return inline_svg(wide + 2 * grid + 224, height, _in_words(run[:3], labels, step, notes), panels + f'<text x="8" y="{height - 6}">{below}</text>')
 
 # %% ../nbs/09_explore.ipynb #09-explore-070
 def scrubber(

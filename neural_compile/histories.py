@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from .assembly import refuse
-from .explore import INK, ROW, TOP, _cells, _svg, _texts, _weight_faults, scrubber, softmax
+from .explore import INK, ROW, TOP, draw_cells, draw_texts, inline_svg, scrubber, softmax, weight_faults
 
 # %% ../nbs/09b_histories.ipynb #09b-histories-005
 class _Axis:
@@ -25,7 +25,7 @@ class _Axis:
         known = L[~np.isnan(L)] if (~np.isnan(L)).any() else np.ones(1)
         self.x, self.y, self.width, self.height, self.last = x, y, width, height, max(1, L.shape[1] - 1)
         self.low, self.high = np.log10(max(known.min(), 1e-6)), np.log10(known.max()) + 1e-9
-        self.steps = np.unique(np.linspace(0, L.shape[1] - 1, min(points, L.shape[1])).astype(int))
+        self.steps = np.unique(np.linspace(0, L.shape[1] - 1, min(points, L.shape[1])).astype(int)).tolist()
         self.losses = L
 
     def at(self, step: float, loss: float) -> tuple[float, float]:
@@ -66,7 +66,7 @@ def _table_columns(Ws: Sequence[np.ndarray], names: Sequence[str], x: float, col
         choices = list(names) if title == "instruction" else [str(n) for n in range(len(W))]
         p = softmax(W).T
         drawn += (f'<text x="{x:.4g}" y="16" font-weight="bold">{title}</text>' * (title != "instruction") + _heads(choices, x, column)
-                  + _cells(p, x, column * len(W), HEADS, framed=p.argmax(1)))
+                  + draw_cells(p, x, column * len(W), HEADS, framed=p.argmax(1)))
         x += column * len(W) + 14
     return drawn, x
 
@@ -79,9 +79,9 @@ def weights_svg(
 ) -> str:
     "The instruction table as inline SVG: a program, and the probabilities behind it."
     Ws = [np.asarray(W, float) for W in weights]
-    refuse(_weight_faults(Ws, names) or _text_faults(Ws, text, text))
+    refuse(weight_faults(Ws, names) or _text_faults(Ws, text, text))
     table, end = _table_columns(Ws, names, start := 40 + 7.3 * max(map(len, text)))
-    return _svg(end, HEADS + ROW * len(text) + 4, f"Most probable program: {'; '.join(text)}.", _texts([str(n) for n in range(len(text))], 20, top=HEADS, anchor="end") + _texts(text, 28, top=HEADS) + table)
+    return inline_svg(end, HEADS + ROW * len(text) + 4, f"Most probable program: {'; '.join(text)}.", draw_texts([str(n) for n in range(len(text))], 20, top=HEADS, anchor="end") + draw_texts(text, 28, top=HEADS) + table)
 
 
 def _text_faults(Ws: Sequence[np.ndarray], *texts: Sequence[str]) -> list[str]:
@@ -93,7 +93,7 @@ def _flow(flow: np.ndarray, x: float, y: float, width: float) -> str:
     "[machine steps, lines] sizes of gradients, relative to the largest."
     most = float(np.nan_to_num(flow).max())
     return (f'<text x="{x:.4g}" y="{y - 6:.4g}" font-weight="bold">gradient by machine step (darkest: {most:.1g})</text>'
-            + _cells(np.nan_to_num(flow).T / (most or 1), x, width, y) + _texts([str(n) for n in range(flow.shape[1])], x - 6, top=y, anchor="end")
+            + draw_cells(np.nan_to_num(flow).T / (most or 1), x, width, y) + draw_texts([str(n) for n in range(flow.shape[1])], x - 6, top=y, anchor="end")
             + f'<text x="{x:.4g}" y="{y + ROW * flow.shape[1] + 12:.4g}" font-size="10" fill-opacity=".8">0</text>'
             + f'<text x="{x + width:.4g}" y="{y + ROW * flow.shape[1] + 12:.4g}" font-size="10" fill-opacity=".8" text-anchor="end">step {len(flow) - 1}</text>')
 
@@ -111,7 +111,7 @@ def tuning_svg(
     "A program at one moment of its training, as inline SVG."
     Ws, L = [np.asarray(W, float) for W in weights], np.asarray(losses, float)
     lines, before = len(text), text if before is None else before
-    refuse(_weight_faults(Ws, names) or _text_faults(Ws, text, before))
+    refuse(weight_faults(Ws, names) or _text_faults(Ws, text, before))
     changed = [old != new for old, new in zip(before, text)]
     start = max(240, 40 + 7.3 * max(map(len, (*text, *before))))
     table, end = _table_columns(Ws, names, start)
@@ -120,12 +120,12 @@ def tuning_svg(
     done = min(step, axis.last)
     here = L[max(0, done - 1)] if L.size else np.nan
     x, y = axis.at(done, here if np.isfinite(here) else 1)
-    drawn = (f'<text x="8" y="16" font-weight="bold">after {step} steps</text><text x="8" y="34">loss {here:.3g}</text>' + _texts([str(n) for n in range(lines)], 20, top=HEADS, anchor="end")
-             + _texts([t + " ◂" * c for t, c in zip(text, changed)], 28, top=HEADS, bold=changed) + table + axis.frame("loss")
+    drawn = (f'<text x="8" y="16" font-weight="bold">after {step} steps</text><text x="8" y="34">loss {here:.3g}</text>' + draw_texts([str(n) for n in range(lines)], 20, top=HEADS, anchor="end")
+             + draw_texts([t + " ◂" * c for t, c in zip(text, changed)], 28, top=HEADS, bold=changed) + table + axis.frame("loss")
              + f'<path d="{axis.path(0)}" fill="none" stroke="currentColor"/><circle cx="{x:.4g}" cy="{y:.4g}" r="4" fill="{INK}"/><path d="M{x:.4g} {axis.y}v{axis.height}" stroke="{INK}"/>'
              + (_flow(np.asarray(flow, float), start, below, end - start - 14) if flow is not None else ""))
     words = f"After {step} training steps, loss {here:.3g}. Program: {'; '.join(text)}." + f" Changed: line {', '.join(str(n) for n, c in enumerate(changed) if c)}." * any(changed)
-    return _svg(end, below + ROW * lines + 24, words, drawn)
+    return inline_svg(end, below + ROW * lines + 24, words, drawn)
 
 # %% ../nbs/09b_histories.ipynb #09b-histories-016
 def tuning_explorer(
@@ -157,10 +157,10 @@ def _restart_svg(k: int, axis: _Axis, crowd: str, row: str, before: Sequence[str
     "One restart in front of the others, and its program before and after."
     changed, x = [old != new for old, new in zip(before, after)], axis.x + axis.width + 24
     middle = x + 24 + 7.3 * max(map(len, ("before", *before)))
-    columns = (_texts(["before"], x, top=axis.y - 20) + _texts(before, x, top=axis.y) + _texts(["after"], middle, top=axis.y - 20)
-               + _texts([t + " ◂" * c for t, c in zip(after, changed)], middle, top=axis.y, bold=changed))
+    columns = (draw_texts(["before"], x, top=axis.y - 20) + draw_texts(before, x, top=axis.y) + draw_texts(["after"], middle, top=axis.y - 20)
+               + draw_texts([t + " ◂" * c for t, c in zip(after, changed)], middle, top=axis.y, bold=changed))
     drawn = axis.frame("loss") + crowd + f'<path d="{axis.path(k)}" fill="none" stroke="{INK}" stroke-width="2.5"/>' + f'<text x="8" y="16">{escape(row)}</text>' + columns
-    return _svg(middle + 8 * 22, axis.y + max(axis.height, ROW * len(after)) + 20, f"{row}. Before: {'; '.join(before)}. After: {'; '.join(after)}.", drawn)
+    return inline_svg(middle + 8 * 22, axis.y + max(axis.height, ROW * len(after)) + 20, f"{row}. Before: {'; '.join(before)}. After: {'; '.join(after)}.", drawn)
 
 # %% ../nbs/09b_histories.ipynb #09b-histories-021
 def restarts_explorer(
@@ -190,12 +190,12 @@ def restarts_explorer(
 def _noise_table(right: np.ndarray, noises: Sequence[float], chosen: int) -> str:
     "[noises, steps] shares of probability, the chosen row of noise marked."
     column = min(24, 480 / right.shape[1])
-    drawn = ('<text x="8" y="16" font-weight="bold">probability on the right values, by noise γ and step</text>' + _cells(right, 64, column * right.shape[1])
-             + _texts([("▸ " if n == chosen else "") + f"{noise:g}" for n, noise in enumerate(noises)], 56, anchor="end", bold=[n == chosen for n in range(len(noises))])
-             + _texts([f"{q:.0%}" for q in right[:, -1]], 68 + column * right.shape[1])
+    drawn = ('<text x="8" y="16" font-weight="bold">probability on the right values, by noise γ and step</text>' + draw_cells(right, 64, column * right.shape[1])
+             + draw_texts([("▸ " if n == chosen else "") + f"{noise:g}" for n, noise in enumerate(noises)], 56, anchor="end", bold=[n == chosen for n in range(len(noises))])
+             + draw_texts([f"{q:.0%}" for q in right[:, -1]], 68 + column * right.shape[1])
              + "".join(f'<text x="{64 + (t + 0.5) * column:.4g}" y="{TOP - 5}" text-anchor="middle" font-size="10" fill-opacity=".7">{t}</text>' for t in range(0, right.shape[1], int(np.ceil(24 / column)))))
     words = "Probability on the right values after the last step: " + ", ".join(f"{q:.0%} at noise {noise:g}" for noise, q in zip(noises, right[:, -1])) + "."
-    return _svg(120 + column * right.shape[1], TOP + ROW * len(noises) + 8, words, drawn)
+    return inline_svg(120 + column * right.shape[1], TOP + ROW * len(noises) + 8, words, drawn)
 
 
 def noise_explorer(

@@ -24,7 +24,7 @@ from .assembly import InputError, Program, ProgramError, execute, parse, refuse
 from .compiler import Controller, Machine, compile_program, decompile
 from .explore import one_hot, state_svg, touched, trace_explorer
 from .histories import noise_explorer, restarts_explorer, tuning_explorer, tuning_svg, weights_svg
-from .interpreter import DEFAULT, Dialect, Values, instruction_tensor, start, step, trace
+from .interpreter import DEFAULT, Dialect, State, Values, instruction_tensor, start, step, trace
 from .loss import correctness
 from .tasks import TASKS, Examples, verify
 from .tuning import Tuning, decompile_all, tune
@@ -41,6 +41,14 @@ def _exact_arrays(program: Program, machine: Machine, memory: Sequence[int], reg
 def _text(program: Program) -> list[str]:
     return [line.text(program.labels) for line in program]
 
+
+def _arrays(states: State) -> dict[str, np.ndarray]:
+    return {name: np.asarray(getattr(states, name)) for name in ("memory", "registers", "line")}
+
+
+def _weights(controller: Controller) -> list[np.ndarray]:
+    return [np.asarray(W) for W in controller.weights]
+
 # %% ../nbs/09c_playground.ipynb #09c-playground-006
 def explore_run(
     controller: Controller,
@@ -55,9 +63,9 @@ def explore_run(
     machine, program = controller.machine, (decompile(controller) if program is None else program)
     registers = [0] * machine.registers if registers is None else registers
     states = trace(controller, memory, registers, steps=steps, dialect=dialect)
-    return trace_explorer(states.memory, states.registers, states.line, halted=np.asarray(states.halted), text=_text(program.pad(machine.lines)),
-                          exact=_exact_arrays(program, machine, memory, registers, steps),
-                          touches=touched(controller.weights, states.registers, states.line, instructions=machine.instructions))
+    soft = _arrays(states)
+    return trace_explorer(**soft, halted=np.asarray(states.halted), text=_text(program.pad(machine.lines)), exact=_exact_arrays(program, machine, memory, registers, steps),
+                          touches=touched(_weights(controller), soft["registers"], soft["line"], instructions=machine.instructions))
 
 # %% ../nbs/09c_playground.ipynb #09c-playground-011
 NOISES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -78,8 +86,7 @@ def explore_noise(
     exact, text = _exact_arrays(program, machine, memory, registers, steps), _text(program.pad(machine.lines))
     frames, right = [], []
     for noise in noises:
-        states = trace(compile_program(program, machine, noise=noise, key=key), memory, registers, steps=steps)
-        soft = {name: np.asarray(getattr(states, name)) for name in ("memory", "registers", "line")}
+        soft = _arrays(trace(compile_program(program, machine, noise=noise, key=key), memory, registers, steps=steps))
         frames.append([state_svg(**soft, step=n, text=text, exact=exact) for n in range(steps + 1)])
         right.append(np.concatenate([(soft[name] * exact[name]).sum(-1) for name in ("memory", "registers")], axis=1).mean(1))
     return noise_explorer(frames, noises, np.array(right))
@@ -87,8 +94,8 @@ def explore_noise(
 # %% ../nbs/09c_playground.ipynb #09c-playground-015
 def gradient_flow(controller: Controller, given: Examples, *, steps: int, dialect: Dialect = DEFAULT) -> Float[np.ndarray, "steps lines"]:
     "Euclidean norms of the gradient of correctness for each machine step and line."
-    parts = jax.tree.map(np.asarray, _step_gradients(controller, given.memory, given.registers, given.target, given.mask, steps, dialect))
-    return np.sqrt(sum((W**2).sum(1) for W in parts.weights))
+    parts = _step_gradients(controller, *map(jnp.asarray, (given.memory, given.registers, given.target, given.mask)), steps, dialect)
+    return np.sqrt(sum((W**2).sum(1) for W in _weights(parts)))
 
 
 @partial(jax.jit, static_argnames=("steps", "dialect"))
@@ -111,7 +118,7 @@ class History:
 
     def __call__(self, step: int, controllers: Controller, losses: np.ndarray):
         self.steps.append(step)
-        self.weights.append(tuple(np.asarray(W) for W in controllers.weights))
+        self.weights.append(tuple(_weights(controllers)))
 
 
 def _at(tuned: Tuning, weights: Sequence[np.ndarray], restart: int) -> Controller:
@@ -135,9 +142,9 @@ def explore_tuning(
     refuse([f"history holds at least one look, found none. Pass it to tune(callback=…)."] * (not history.steps)
            + [f"restart is from 0 to {len(tuned.programs) - 1}, found {restart}."] * (not 0 <= restart < len(tuned.programs)))
     machine, given = tuned.untuned.machine, tuned.task.sample(16, seed=0)
-    moments = [_at(tuned, weights, restart) for weights in (tuned.untuned.weights, *history.weights)]
+    moments = [_at(tuned, weights, restart) for weights in (_weights(tuned.untuned), *history.weights)]
     horizon = tuned.clock.steps(0, tuned.task.cells, tuned.task.base)
-    return tuning_explorer([c.weights for c in moments], [0, *history.steps], names=[i.name for i in machine.instructions], texts=[_text(decompile(c)) for c in moments],
+    return tuning_explorer([_weights(c) for c in moments], [0, *history.steps], names=[i.name for i in machine.instructions], texts=[_text(decompile(c)) for c in moments],
                            losses=tuned.losses[restart], flows=[gradient_flow(c, given, steps=horizon) for c in moments])
 
 
@@ -180,7 +187,7 @@ class LiveTuning:
         program = _text(decompile(controllers[best]))
         curve = np.interp(np.arange(step + 1), [0] + [at for at, _ in self.losses], [self.losses[0][1][best]] + [seen[best] for _, seen in self.losses])
         self.picture.value = (f"<p>Restart {best} of {len(losses)}, the one of the lowest loss.</p>"
-                              + tuning_svg(controllers[best].weights, names=[i.name for i in controllers.machine.instructions], text=program, before=self.before, losses=curve, step=step))
+                              + tuning_svg(_weights(controllers[best]), names=[i.name for i in controllers.machine.instructions], text=program, before=self.before, losses=curve, step=step))
         self.before = program
         return self.stopping
 
@@ -277,7 +284,7 @@ class Playground:
             return self._say(str(error))
         self._say(f"{self.steps.value} steps, base {BASE}, {machine.registers} registers.")
         self.pages.children[0].children = [shown]
-        self.pages.children[1].value = weights_svg(controller.weights, names=[i.name for i in machine.instructions], text=_text(decompile(controller)))
+        self.pages.children[1].value = weights_svg(_weights(controller), names=[i.name for i in machine.instructions], text=_text(decompile(controller)))
         self.pages.selected_index = 0
 
     def tune(self):

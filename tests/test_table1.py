@@ -119,6 +119,6 @@ def test_rates_that_were_reached(init, task, least):
 def test_the_recorded_results_are_those_of_the_settings():
     recorded = Table.load(ROOT / "results/table1.json").records
     assert {name: r["settings"] for name, r in recorded.items()} == table_cells({"paper": AS_PAPER, "ours": OURS})
-    for name in ("dataset", "ablation", "efficiency"):
+    for name in STUDIES:
         records = Table.load(ROOT / f"results/{name}.json").records
         assert {n: r["settings"] for n, r in records.items()} == STUDIES[name](), name
