@@ -12,6 +12,7 @@ from neural_compile.experiments import Induction, Rate, Recovery, induce, recove
 from neural_compile.fast import run_many
 from neural_compile.interpreter import DEFAULT, DIALECTS, LITERAL, Dialect, State, run, trace
 from neural_compile.language import EXTENDED, LANGUAGE, TEMPLATES, Candidate, Combinator, template
+from neural_compile.playground import History, LiveTuning, Playground, explore_noise, explore_restarts, explore_run, explore_tuning
 from neural_compile.reproduction import Table, study, table1
 from neural_compile.synthesis import Synthesis, synthesize
 from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
@@ -25,4 +26,5 @@ __all__ = [
     "DEFAULT", "DIALECTS", "LITERAL", "Dialect", "State", "run", "run_many", "trace",
     "EXTENDED", "LANGUAGE", "TEMPLATES", "Candidate", "Combinator", "Operation", "Synthesis", "learn", "synthesize", "template",
     "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune", "use_cores",
+    "History", "LiveTuning", "Playground", "explore_noise", "explore_restarts", "explore_run", "explore_tuning",
 ]

@@ -8,23 +8,23 @@ PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark")])
-def test_pages_fit(open_page, path, width, scheme):
-    page = open_page(path, width, scheme)
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
+def test_pages_fit(open_page, path, width, dark):
+    page = open_page(path, width=width, dark=dark)
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_maths_is_drawn_in_the_colour_of_the_text(open_page, scheme):
-    page = open_page("interpreter.html", scheme=scheme)
+@pytest.mark.parametrize("dark", [False, True])
+def test_maths_is_drawn_in_the_colour_of_the_text(open_page, dark):
+    page = open_page("interpreter.html", dark=dark)
     page.locator("mjx-container svg").first.wait_for()
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
     assert page.locator("mjx-container").first.evaluate("e => getComputedStyle(e).color == getComputedStyle(e.closest('p')).color")
 
 
 def test_theme_switches(open_page):
-    page = open_page("index.html", scheme="light")
+    page = open_page("index.html")
     page.locator(".theme-switch-button:visible").first.click()
     page.locator(".theme-change-button[data-mode=dark]:visible").first.click()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -39,7 +39,7 @@ def test_search_finds(open_page):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_slider_moves_through_a_run(open_page, width):
-    page = open_page("explore.html", width)
+    page = open_page("explore.html", width=width)
     slider = page.locator(".widget-vbox:has(svg) .noUi-handle").last
     slider.wait_for()
     slider.focus()
