@@ -128,6 +128,7 @@ def test_a_script_that_is_not_the_one_we_know_is_refused(tmp_path, monkeypatch):
 def test_reference_says_what_the_module_says():
     module = api.read_module("p.m", MODULE)
     names = api.names([module], {"total": "m"})
+    assert [api.one_line(module, name) for name in module.public] == ["how many", "Adds up, see `Pair`.", "Two numbers."]
     page = api.page(module, "../m.ipynb", lambda name, node: f"line {node.lineno}", docs.linker(names, "p.m"))
     assert "{py:function} total(x: Float[Array, 'restarts steps'], *, axis: int=0) -> float" in page
     assert '| **x** | `Float[Array, "restarts steps"]` |  | \\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |' in page

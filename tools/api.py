@@ -49,6 +49,13 @@ def undocumented(module):
                     if isinstance(n, (*FUNCTION, ast.ClassDef)) and not ast.get_docstring(n))
 
 
+def one_line(module, name):
+    """What a public name is for: the first line of its docstring, or the comment behind a constant."""
+    node = module.public[name]
+    documented = isinstance(node, (*FUNCTION, ast.ClassDef))
+    return (ast.get_docstring(node) or "").split("\n")[0] if documented else module.comments.get(node.end_lineno, "")
+
+
 def names(modules, stable):
     """Full names by short ones: those of each module by module.name too, by the name alone what is stable or only one module has."""
     table, alone = {}, {}

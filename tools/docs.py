@@ -152,8 +152,7 @@ def write_reference(chapters, modules, names, stable):
         chapter = page_of(chapters[name]).stem
         source = lambda symbol, node: (f'<a href="{blob}#L{node.lineno}">source</a> · <a href="../{chapter}.html#{module.name}.{symbol}-code">in its chapter</a>')
         write(f"reference/{name}.md", api.page(module, f"../{chapter}.ipynb", source, linker(names, module.name)))
-    first = lambda node: (ast.get_docstring(node) or "").split("\n")[0] if isinstance(node, (*api.FUNCTION, ast.ClassDef)) else ""
-    of_name = [f"| {link(name)} | {api.prose(first(modules[home].public[name]), link)} |" for name, home in stable.items()]
+    of_name = [f"| {link(name)} | {api.prose(api.one_line(modules[home], name), link)} |" for name, home in stable.items()]
     of_module = [f"| [{name}]({name}.md) | {api.prose(module.doc, link)} |" for name, module in modules.items()]
     marks = {"stable": rows("name", of_name), "modules": rows("module", of_module), "pages": "\n" + "\n".join(modules)}
     index = SOURCE / "reference/index.md"

@@ -2,6 +2,7 @@
 import hashlib
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,6 @@ CACHE = ROOT / "build/notebooks"
 LIMIT = float(os.environ.get("NOTEBOOK_SECONDS", 300))  # for one cell: a guard against a runaway, not a measurement
 READ = ("neural_compile/**/*.py", "results/**/*", "tests/programs/*", "constraints.txt", "tools/notebooks.py")  # what any notebook may depend on
 SKIPPED = ("#| slow", "#| eval: false")  # cells that are shown without being run
-QUIET = ["--log-level=ERROR"]  # a kernel warns that it is not encrypted, on each start
 
 
 def notebooks():
@@ -48,13 +48,17 @@ class Client(NotebookClient):
 def run(path):
     """Run one notebook and keep its outputs; returns what went wrong, or nothing."""
     notebook, kept = nbformat.read(path, as_version=4), cached(path)
-    client = Client(notebook, timeout=LIMIT, store_widget_state=True, extra_arguments=QUIET, resources={"metadata": {"path": str(path.parent)}})
-    try:
-        client.execute(env={"JAX_PLATFORMS": "cpu", **os.environ})
-    except CellTimeoutError:
-        return f"a cell was still running after {LIMIT:.0f} s (NOTEBOOK_SECONDS)"
-    except (CellExecutionError, DeadKernelError) as error:
-        return str(error)
+    client = Client(notebook, timeout=LIMIT, store_widget_state=True, resources={"metadata": {"path": str(path.parent)}})
+    with tempfile.TemporaryFile("w+") as said:  # what the kernel itself prints: of use only if it dies
+        try:
+            client.execute(env={"JAX_PLATFORMS": "cpu", **os.environ}, stderr=said)
+        except CellTimeoutError:
+            return f"a cell was still running after {LIMIT:.0f} s (NOTEBOOK_SECONDS)"
+        except CellExecutionError as error:
+            return str(error)
+        except DeadKernelError as error:
+            said.seek(0)
+            return f"{error}\n{said.read()}"
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in kept.parent.glob(f"{path.stem}.*.ipynb"):
         old.unlink()

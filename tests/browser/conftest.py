@@ -1,6 +1,9 @@
 """A headless Chromium, and pages that fail on any error in their console."""
 import os
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,33 @@ def page_of(chromium):
     yield make
     for page in pages: page.close()
     assert not errors, errors
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    "Serves files without a word."
+    def log_message(self, *args): pass
+
+
+@pytest.fixture(scope="session")
+def site():
+    "The address of the built site."
+    folder = ROOT / "docs/_site"
+    assert (folder / "index.html").exists(), f"there is no site in {folder}. Run `make docs` first."
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def open_page(site, page_of):
+    "Opens a page of the site; afterwards, nothing may be missing and no other host may have been asked."
+    faults = []
+    def open_page(path: str, **size):
+        page = page_of(**size)
+        page.on("request", lambda request: request.url.startswith((site, "data:", "blob:")) or faults.append(f"asked {request.url}"))
+        page.on("response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}"))
+        page.goto(f"{site}/{path}", wait_until="load")
+        return page
+    yield open_page
+    assert not faults, faults

@@ -1,0 +1,56 @@
+"""What a reader of the site does: read at any width, light or dark, search, play."""
+from pathlib import Path
+
+import pytest
+
+SITE = Path(__file__).parents[2] / "docs/_site"
+PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
+def test_pages_fit(open_page, path, width, dark):
+    page = open_page(path, width=width, dark=dark)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_maths_is_drawn_in_the_colour_of_the_text(open_page, dark):
+    page = open_page("interpreter.html", dark=dark)
+    page.locator("mjx-container svg").first.wait_for()
+    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+    assert page.locator("mjx-container").first.evaluate("e => getComputedStyle(e).color == getComputedStyle(e.closest('p')).color")
+
+
+def test_theme_switches(open_page):
+    page = open_page("index.html")
+    page.locator(".theme-switch-button:visible").first.click()
+    page.locator(".theme-change-button[data-mode=dark]:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_search_finds(open_page):
+    page = open_page("search.html?q=jump")
+    page.locator("#search-results li a").first.wait_for()
+    found = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert any(link.startswith("assembly.html") for link in found)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_slider_moves_through_a_run(open_page, width):
+    page = open_page("explore.html", width=width)
+    slider = page.locator(".widget-vbox:has(svg) .noUi-handle").last
+    slider.wait_for()
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.locator(".widget-vbox svg[aria-label^='Step 3 of']:visible").wait_for()
+    assert page.locator(".widget-vbox svg:visible").count() == 1
+
+
+def test_play_moves_the_slider(open_page):
+    page = open_page("index.html")
+    page.locator(".widget-play button").first.click()
+    page.wait_for_function("document.querySelector('.widget-readout').innerText > 1")
+    assert page.locator(".widget-vbox svg[aria-label^='Step 0 of']:visible").count() == 0
