@@ -150,7 +150,7 @@ def tuning_explorer(
 # %% ../nbs/09b_histories.ipynb #09b-histories-020
 def _row(k: int, loss: float, paper: bool, strict: bool) -> str:
     how = {(True, True): "paper and strict", (True, False): "paper only", (False, True): "strict only", (False, False): "not recovered"}
-    return f"restart {k}: {how[bool(paper), bool(strict)]}, loss {loss:.3g}"
+    return f"restart {k}: {how[paper, strict]}, loss {loss:.3g}"
 
 
 def _restart_svg(k: int, axis: _Axis, crowd: str, row: str, before: Sequence[str], after: Sequence[str]) -> str:
@@ -166,8 +166,8 @@ def _restart_svg(k: int, axis: _Axis, crowd: str, row: str, before: Sequence[str
 def restarts_explorer(
     losses: np.ndarray,  # [restarts, steps]
     *,
-    paper: Sequence[bool],  # [restarts]: recovered by the paper's criterion
-    strict: Sequence[bool],  # [restarts]: recovered strictly
+    paper: Sequence[bool] | np.ndarray,  # [restarts]: recovered by the paper's criterion
+    strict: Sequence[bool] | np.ndarray,  # [restarts]: recovered strictly
     before: Sequence[Sequence[str]],  # For each restart the program it began as, one string a line
     after: Sequence[Sequence[str]],  # And the one it ended as
 ) -> widgets.VBox:
@@ -179,7 +179,7 @@ def restarts_explorer(
     axis = _Axis(L, 44, 44, 330, 150, points=int(np.clip(1600 / len(L), 16, 60)))
     crowd = f'<path d="{"".join(axis.path(k) for k in range(len(L)))}" fill="none" stroke="currentColor" stroke-opacity=".25"/>'
     order = sorted(range(len(L)), key=lambda k: (-int(strict[k]), -int(paper[k]), np.nan_to_num(L[k, -1], nan=np.inf)))
-    rows = [_row(k, L[k, -1], paper[k], strict[k]) for k in order]
+    rows = [_row(k, float(L[k, -1]), bool(paper[k]), bool(strict[k])) for k in order]
     stack = widgets.Stack([widgets.HTML(_restart_svg(k, axis, crowd, row, before[k], after[k])) for k, row in zip(order, rows)], selected_index=0)
     choice = widgets.Select(options=rows, index=0, rows=min(8, max(2, len(rows))), description="open", layout=widgets.Layout(width="28em", max_width="100%"))
     widgets.jslink((choice, "index"), (stack, "selected_index"))
