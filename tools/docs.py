@@ -175,7 +175,7 @@ def read_package(chapters):
 def sphinx(source, built):
     """Build the pages; any warning is a fault."""
     done = subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", source.parent / "doctrees", source, built])
-    stop(["see its warnings above"] * bool(done.returncode), "Sphinx:")
+    return ["Sphinx has warnings, see above"] * bool(done.returncode)
 
 
 def main():
@@ -189,7 +189,6 @@ def main():
 
     chapters = {exported(book): path for path, book in books.items() if exported(book)}
     modules, stable = read_package(chapters)
-    stop([name for module in modules.values() for name in api.undocumented(module)], "public names without a docstring. Add a line in their notebook:")
 
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("_site", "__pycache__"))
@@ -199,9 +198,10 @@ def main():
     write_reference(chapters, modules, names, stable)
     write("changelog.md", linked((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), linker(names, None)))
 
-    sphinx(SOURCE, BUILT)
-    (BUILT / "_static/webpack-macros.html").unlink()  # a template of the theme, not a page
-    stop(check_site.faults(BUILT), f"the pages in {BUILT.relative_to(ROOT)}:")
+    faults = [f"{name} has no docstring: add a line in its notebook" for module in modules.values() for name in api.undocumented(module)]
+    faults += sphinx(SOURCE, BUILT)
+    (BUILT / "_static/webpack-macros.html").unlink(missing_ok=True)  # a template of the theme, not a page
+    stop(faults + check_site.faults(BUILT), f"{BUILT.relative_to(ROOT)} is not fit to be read:")
     shutil.rmtree(SITE, ignore_errors=True)
     BUILT.rename(SITE)
     print(f"{time.monotonic() - start:6.1f} s  the site is in {SITE.relative_to(ROOT)}/index.html")
