@@ -250,12 +250,10 @@ class Table:
 
     @property
     def rows(self) -> list[str]:
-        "The starts that were tried: the part of a record's name before the last dot."
         return list(dict.fromkeys(name.rsplit(".", 1)[0] for name in self.records))
 
     @property
     def tasks(self) -> list[str]:
-        "The tasks that were tried."
         return list(dict.fromkeys(name.rsplit(".", 1)[1] for name in self.records))
 
     def save(self, path: str | Path):
