@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := settings.ini setup.py constraints.txt
 
-.PHONY: help demo test docs lab bench measure export clean-notebooks wheel-test clean
+.PHONY: help demo test docs browser-test lab bench measure export clean-notebooks wheel-test clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -18,6 +18,9 @@ test: .venv/dev  ## run every check: notebooks clean, modules fresh, notebooks r
 
 docs: .venv/dev  ## build the site into docs/_site: the notebooks, run, and the API reference
 	$(BIN)/python tools/docs.py
+
+browser-test: .venv/dev  ## try JupyterLab and the built site in a headless Chromium, as a person would; needs `make docs` first
+	$(BIN)/python -m pytest -q tests/browser
 
 lab: .venv/dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs

@@ -245,12 +245,12 @@ class Playground:
         training: int = 600,  # Training steps
     ):
         self.restarts, self.training, self.tuned, self.thread, self.live = restarts, training, None, None, LiveTuning()
-        field = lambda kind, name, value, **how: kind(value=value, description=name, layout=widgets.Layout(width="22em", max_width="100%"), **how)
+        entry = lambda kind, name, value, **how: kind(value=value, description=name, layout=widgets.Layout(width="22em", max_width="100%"), **how)
         self.code = widgets.Textarea(value=text, rows=12, layout=widgets.Layout(width="22em", max_width="100%"))
-        self.memory = field(widgets.Text, "memory", memory)
-        self.steps = field(widgets.BoundedIntText, "steps", steps, min=1, max=100)
-        self.noise = field(widgets.FloatLogSlider, "noise γ", noise, base=10, min=-3, max=1, step=0.1)
-        self.task = field(widgets.Dropdown, "task", task, options=list(TASKS))
+        self.memory = entry(widgets.Text, "memory", memory)
+        self.steps = entry(widgets.BoundedIntText, "steps", steps, min=1, max=100)
+        self.noise = entry(widgets.FloatLogSlider, "noise γ", noise, base=10, min=-3, max=1, step=0.1)
+        self.task = entry(widgets.Dropdown, "task", task, options=list(TASKS))
         self.faults, self.message = widgets.HTML(), widgets.HTML()
         self.buttons = {name: widgets.Button(description=name) for name in ("Run", "Tune")}
         self.buttons["Run"].on_click(lambda _: self.run())
