@@ -300,8 +300,14 @@ class Verification:
         return all(i.wrong == 0 for i in self.instances)
 
     def __repr__(self) -> str:
-        row = lambda i: f"n = {i.cells}, base {i.base}: " + (f"right on {i.inputs:,} {i.how} inputs" if not i.wrong else f"wrong on {i.wrong:,} of {i.inputs:,}")
+        inputs = lambda i: f"all {i.inputs:,} inputs" if i.how == "all" else f"{i.inputs:,} {i.how} inputs"
+        row = lambda i: f"n = {i.cells}, base {i.base}: " + (f"right on {inputs(i)}" if not i.wrong else f"wrong on {i.wrong:,} of {i.inputs:,} inputs tried")
         return "\n".join(map(row, self.instances))
+
+    @property
+    def counterexample(self) -> tuple | None:
+        "Memory, registers and what was expected, of the first input that the program gets wrong."
+        return next((i.counterexample for i in self.instances if i.wrong), None)
 
 # %% ../nbs/04_tasks.ipynb #04-tasks-036
 def check_examples(program: Program, clock: Clock, given: Examples, instructions: Sequence[Instruction] = INSTRUCTIONS) -> np.ndarray:

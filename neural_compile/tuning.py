@@ -317,7 +317,7 @@ def tune(
     efficiency_weight: float = 0.0,  # λ of equation 11
     dialect: Dialect = DEFAULT,
     first_only: bool = False,  # Stop at the first strictly verified program
-    examples: Examples | None = None,  # A fixed dataset instead of fresh batches
+    examples: Examples | None = None,  # A fixed dataset instead of fresh batches and their curriculum
     progress: bool = True,  # Show a progress bar
     callback: Callable[[int, Controller, np.ndarray], bool | None] | None = None,  # (step, controllers, losses [restarts]); True stops
     retire: Callable[[int, Controller, np.ndarray], np.ndarray] | bool | None = None,  # Which restarts leave: a mask, or False: none; None: the strictly verified, unless efficiency_weight asks for more

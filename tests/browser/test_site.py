@@ -49,8 +49,37 @@ def test_slider_moves_through_a_run(open_page, width):
     assert page.locator(".widget-vbox svg:visible").count() == 1
 
 
-def test_play_moves_the_slider(open_page):
+def test_the_landing_page_plays_a_tuning_and_leads_on(open_page):
     page = open_page("index.html")
+    frame = page.locator(".widget-vbox svg[aria-label^='After ']:visible").first
+    assert frame.get_attribute("aria-label").startswith("After 0 training steps")
     page.locator(".widget-play button").first.click()
-    page.wait_for_function("document.querySelector('.widget-readout').innerText > 1")
-    assert page.locator(".widget-vbox svg[aria-label^='Step 0 of']:visible").count() == 0
+    page.wait_for_function("() => [...document.querySelectorAll('svg[aria-label]')].some(svg => svg.checkVisibility() && /^After [1-9]/.test(svg.ariaLabel))")
+    assert "noop" in frame.inner_html() or "dec" in frame.inner_html()
+    for name, title in (("Read the first chapter", "Assembly"), ("Write your first neural program", "Your first neural program"), ("Bring your own task", "Your own task")):
+        page.goto(page.url.split("/index")[0].rstrip("/") + "/index.html")
+        page.get_by_role("link", name=name).click()
+        page.get_by_role("heading", level=1, name=title).wait_for()
+
+
+def test_a_restart_opens_when_it_is_chosen(open_page):
+    page = open_page("playground.html")
+    choice = page.locator(".widget-select select").first
+    rows = choice.locator("option").all_inner_texts()
+    choice.select_option(index=len(rows) - 1)
+    page.locator(f"svg[aria-label^='{rows[-1].split(':')[0]}:']:visible").first.wait_for()
+    assert page.locator(f"svg[aria-label^='{rows[0].split(':')[0]}:']:visible").count() == 0
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
+def test_the_noise_dials_move_frames(open_page, width, dark):
+    page = open_page("playground.html", width=width, dark=dark)
+    dials = page.locator(".widget-vbox:has(> .widget-hslider):has(.widget-inline-hbox)").filter(has=page.get_by_text("noise γ", exact=True)).first
+    dials.wait_for()
+    gamma, step = dials.locator(".noUi-handle").nth(0), dials.locator(".noUi-handle").nth(1)
+    gamma.focus()
+    for _ in range(5): page.keyboard.press("ArrowRight")
+    step.focus()
+    for _ in range(4): page.keyboard.press("ArrowRight")
+    dials.locator("svg[aria-label^='Step 4 of']:visible").wait_for()
+    assert "Apart from the exact run" in dials.locator("svg[aria-label^='Step 4 of']:visible").get_attribute("aria-label")
