@@ -16,7 +16,7 @@ from neural_compile.playground import History, LiveTuning, Playground, explore_n
 from neural_compile.reproduction import Table, study, table1
 from neural_compile.synthesis import Synthesis, synthesize
 from neural_compile.tasks import TASKS, Clock, Examples, Task, Verification, fit_clock, verify
-from neural_compile.tuning import Tuning, tune, use_cores
+from neural_compile.tuning import Start, Tuning, tune, use_cores
 from neural_compile.values import Operation
 
 __all__ = [
@@ -25,6 +25,6 @@ __all__ = [
     "Decoded", "decode", "simplify", "Induction", "Rate", "Recovery", "induce", "recovery", "Table", "study", "table1",
     "DEFAULT", "DIALECTS", "LITERAL", "Dialect", "State", "run", "run_many", "trace",
     "EXTENDED", "LANGUAGE", "TEMPLATES", "Candidate", "Combinator", "Operation", "Synthesis", "learn", "synthesize", "template",
-    "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Tuning", "tune", "use_cores",
+    "TASKS", "Clock", "Examples", "Task", "Verification", "fit_clock", "verify", "Start", "Tuning", "tune", "use_cores",
     "History", "LiveTuning", "Playground", "explore_noise", "explore_restarts", "explore_run", "explore_tuning",
 ]

@@ -9,7 +9,7 @@ __all__ = ['CHUNK', 'Start', 'start_from', 'Stage', 'stages', 'restart_losses', 
 # %% ../nbs/06_tuning.ipynb #06-tuning-002
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import ceil
 
@@ -45,7 +45,7 @@ class Start:
 
 # %% ../nbs/06_tuning.ipynb #06-tuning-007
 def start_from(
-    init: str | Program | Candidate | Controller,  # "random", a template's name, a program, a template, or weights
+    init: str | Program | Candidate | Controller | Start,  # "random", a template's name, a program, a template, weights, or a start of your own
     task: Task,
     *,
     lines: int | None = None,  # Lines of the machine; None: as many as the program has, 6 for random weights
@@ -54,6 +54,7 @@ def start_from(
     open_noops: bool = False,  # Random weights in place of no-ops
 ) -> Start:
     "The machine, clock and maker of controllers for any kind of start."
+    if isinstance(init, Start): return replace(init, clock=clock or init.clock)
     given = [int(r) for r in np.flatnonzero(task.sample(8, seed=1).registers.any(0))]
     name = init if isinstance(init, str) else getattr(init, "expression", type(init).__name__.lower())
     if isinstance(init, str) and init != "random":
@@ -300,7 +301,7 @@ def _check_arguments(restarts, steps, batch, clock, task, noise, learning_rate):
 # %% ../nbs/06_tuning.ipynb #06-tuning-028
 def tune(
     task: Task,
-    init: str | Program | Candidate | Controller,  # "random", a template's name, a program, a template, or weights
+    init: str | Program | Candidate | Controller | Start,  # "random", a template's name, a program, a template, weights, or a start of your own
     *,
     restarts: int = 32,
     key: Key[Array, ""],
