@@ -250,10 +250,12 @@ class Table:
 
     @property
     def rows(self) -> list[str]:
+        "Tuner and start of each row, in order."
         return list(dict.fromkeys(name.rsplit(".", 1)[0] for name in self.records))
 
     @property
     def tasks(self) -> list[str]:
+        "Task of each column, in order."
         return list(dict.fromkeys(name.rsplit(".", 1)[1] for name in self.records))
 
     def save(self, path: str | Path):
