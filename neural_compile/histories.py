@@ -41,7 +41,7 @@ class _Axis:
 
     def frame(self, title: str) -> str:
         "The box, its title, and what its ends stand for."
-        ends = [(self.x - 4, self.y + 9, "end", f"{10 ** self.high:.2g}"), (self.x - 4, self.y + self.height, "end", f"{10 ** self.low:.1g}"),
+        ends = [(self.x - 4, self.y + 9, "end", f"{10 ** self.high:.2g}"), (self.x - 4, self.y + self.height, "end", f"{10 ** self.low:.2g}"),
                 (self.x, self.y + self.height + 14, "middle", "0"), (self.x + self.width, self.y + self.height + 14, "end", f"step {self.last}")]
         return (f'<rect x="{self.x:.4g}" y="{self.y:.4g}" width="{self.width:.4g}" height="{self.height:.4g}" fill-opacity=".06"/>'
                 f'<text x="{self.x:.4g}" y="{self.y - 6:.4g}" font-weight="bold">{escape(title)}</text>'
@@ -117,8 +117,8 @@ def tuning_svg(
     table, end = _table_columns(Ws, names, start)
     below = HEADS + ROW * lines + 34
     axis = _Axis(L[None], 44, below, start - 60 if flow is not None else end - 60, ROW * lines)
-    done = min(step, axis.last)
-    here = L[max(0, done - 1)] if L.size else np.nan
+    done = max(0, min(step, L.size) - 1)  # The last training step
+    here = L[done] if L.size else np.nan
     x, y = axis.at(done, here if np.isfinite(here) else 1)
     drawn = (f'<text x="8" y="16" font-weight="bold">after {step} steps</text><text x="8" y="34">loss {here:.3g}</text>' + draw_texts([str(n) for n in range(lines)], 20, top=HEADS, anchor="end")
              + draw_texts([t + " ◂" * c for t, c in zip(text, changed)], 28, top=HEADS, bold=changed) + table + axis.frame("loss")

@@ -26,7 +26,7 @@ from .explore import one_hot, state_svg, touched, trace_explorer
 from .histories import noise_explorer, restarts_explorer, tuning_explorer, tuning_svg, weights_svg
 from .interpreter import DEFAULT, Dialect, State, Values, instruction_tensor, start, step, trace
 from .loss import correctness
-from .tasks import TASKS, Examples, verify
+from .tasks import TASKS, Examples
 from .tuning import Tuning, decompile_all, tune
 
 # %% ../nbs/09c_playground.ipynb #09c-playground-005
@@ -112,7 +112,7 @@ def _step_gradients(controller: Controller, memory: Array, registers: Array, tar
 # %% ../nbs/09c_playground.ipynb #09c-playground-018
 @dataclass
 class History:
-    "A callback for `tune` that keeps the weights at every look."
+    "A callback for `tune` that keeps the weights at every look; make a new one for each training."
     steps: list[int] = field(default_factory=list)  # Training steps done
     weights: list[tuple[np.ndarray, ...]] = field(default_factory=list)  # Four matrices of logits, [restarts, choices, lines]
 
@@ -161,10 +161,11 @@ class LiveTuning:
         self.button = widgets.Button(description="Stop", icon="stop", disabled=True, tooltip="End the training and keep what is there")
         self.widget = widgets.VBox([self.button, self.picture])
         self.button.on_click(lambda _: self.stop())
-        self._clear()
+        self.reset()
 
-    def _clear(self):
-        self.stopping, self.losses, self.before, self.last = False, [], None, 0
+    def reset(self):
+        "Forget the last training; done by itself where a training looks earlier than the last one ended."
+        self.stopping, self.losses, self.before, self.last = False, [], (None, None), 0
 
     def _listen(self):
         "Let the button be heard while a cell runs."
@@ -179,16 +180,16 @@ class LiveTuning:
         display(self.widget)
 
     def __call__(self, step: int, controllers: Controller, losses: np.ndarray) -> bool:
-        if step <= self.last: self._clear()  # Another training
+        if step <= self.last or self.losses and len(losses) != len(self.losses[0][1]): self.reset()  # Another training
         self.losses.append((step, losses))
         self.last, self.button.disabled = step, self.stopping
         self._listen()
         best = int(np.nan_to_num(losses, nan=np.inf).argmin())
         program = _text(decompile(controllers[best]))
-        curve = np.interp(np.arange(step + 1), [0] + [at for at, _ in self.losses], [self.losses[0][1][best]] + [seen[best] for _, seen in self.losses])
+        curve = np.interp(np.arange(1, step + 1), [at for at, _ in self.losses], [seen[best] for _, seen in self.losses])
         self.picture.value = (f"<p>Restart {best} of {len(losses)}, the one of the lowest loss.</p>"
-                              + tuning_svg(_weights(controllers[best]), names=[i.name for i in controllers.machine.instructions], text=program, before=self.before, losses=curve, step=step))
-        self.before = program
+                              + tuning_svg(_weights(controllers[best]), names=[i.name for i in controllers.machine.instructions], text=program, before=self.before[1] if self.before[0] == best else None, losses=curve, step=step))
+        self.before = best, program
         return self.stopping
 
 # %% ../nbs/09c_playground.ipynb #09c-playground-030
@@ -276,6 +277,7 @@ class Playground:
 
     def run(self):
         "Run exactly and softly, and show the weights."
+        if self.program is None: return self._say("The program has faults. Mend them first.")
         try:
             machine = Machine(BASE, max(REGISTERS, self.program.registers), len(self.program))
             controller = compile_program(self.program, machine, noise=self.noise.value, key=jax.random.key(0))
@@ -289,8 +291,10 @@ class Playground:
 
     def tune(self):
         "Tune towards the task on a thread of its own."
+        if self.program is None: return self._say("The program has faults. Mend them first.")
         if self.thread and self.thread.is_alive(): return self._say("A tuning is under way. Stop it first.")
         self.pages.selected_index, self.tuned = 2, None
+        self.live.reset()
         self._say(f"tuning towards {self.task.value}: {TASKS[self.task.value].summary}")
         self.thread = Thread(target=self._tune, args=(self.program, TASKS[self.task.value]), daemon=True)
         self.thread.start()
@@ -298,8 +302,9 @@ class Playground:
     def _tune(self, program, task):
         try:
             self.tuned = tune(task, program, restarts=self.restarts, steps=self.training, key=jax.random.key(0), callback=self.live, progress=False)
-        except InputError as error:
-            return self._say(str(error))
+        except Exception as error:  # A thread has nobody else to tell
+            self.live.button.disabled = True
+            return self._say(str(error) if isinstance(error, InputError) else f"The tuning failed: {error!r}")
         best = _best(self.tuned)
         verdict = "strictly verified" if self.tuned.strict[best] else "right by the paper's criterion only" if self.tuned.paper[best] else "not recovered"
         self._say(f"{int(self.tuned.strict.sum())} of {self.restarts} restarts recovered {task.name} strictly. The best, {verdict}, is below.")
