@@ -350,15 +350,16 @@ def state_svg(
            if beside and any(a.shape != b.shape for a, b in zip(run, beside)) else [])
     stopped = 0.0 if halted is None else float(halted[step])
     left = parting(run[:3], beside) if beside else None
-    notes = [f"{stopped:.0%} halted"] * (stopped >= 0.005) + [f"Apart from the exact run since step {left}"] * (left is not None and left <= step)
+    apart = f"Apart from the exact run since step {left}" if left is not None and left <= step else ""
+    notes = [f"{stopped:.0%} halted"] * (stopped >= 0.005) + [apart] * bool(apart)
     wide, grid = 16 + 7.3 * max(map(len, labels)), 176
-    panels = f'<text x="8" y="16" font-weight="bold">step {step}</text><text x="8" y="{TOP - 8}" font-size="10">{"halted " * (stopped >= 0.005)}{f"{stopped:.0%}" * (stopped >= 0.005)}</text>'
-    panels += draw_cells(l[step][:, None], 2, wide, framed=()) + draw_texts(labels, 8) + (draw_cells(np.zeros((1, 1)), 2, wide, TOP + ROW * int(beside[2][step].argmax()), framed=[0]) if beside else "")
+    panels = f'<text x="8" y="16" font-weight="bold">step {step}</text>' + f'<text x="8" y="{TOP - 8}" font-size="10">halted {stopped:.0%}</text>' * (stopped >= 0.005)
+    panels += draw_cells(l[step][:, None], 2, wide) + draw_texts(labels, 8)
+    if beside: panels += draw_cells(np.zeros((1, 1)), 2, wide, TOP + ROW * int(beside[2][step].argmax()), framed=[0])
     for k, (title, p) in enumerate((("registers", R), ("memory", M))):
         panels += _distributions(title, p, step, wide + 12 + k * (grid + 112), grid, beside and beside[1 - k], getattr(touches, title, ()))
     height = TOP + ROW * max(len(labels), R.shape[1], M.shape[1]) + 24
-    below = notes[-1] if left is not None and left <= step else ""
-    return inline_svg(wide + 2 * grid + 224, height, _in_words(run[:3], labels, step, notes), panels + f'<text x="8" y="{height - 6}">{below}</text>')
+    return inline_svg(wide + 2 * grid + 224, height, _in_words(run[:3], labels, step, notes), panels + f'<text x="8" y="{height - 6}">{apart}</text>')
 
 # %% ../nbs/09_explore.ipynb #09-explore-070
 def scrubber(
