@@ -1,4 +1,5 @@
 """Everything about the package is in settings.ini, which nbdev reads too; this file hands it to setuptools."""
+
 from configparser import ConfigParser
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Settings of the site. `make docs` copies this folder and the notebooks' pages to build/docs/source, and runs Sphinx there."""
+
 from importlib import metadata
 
 project = html_title = "neural_compile"
@@ -16,7 +17,9 @@ add_module_names = False
 toc_object_entries_show_parents = "hide"
 
 mathjax_path = "tex-svg.js"  # both scripts are fetched by tools/docs.py, so that a reader's browser asks nobody else
-mathjax3_config = {"options": {"enableMenu": False}}  # the menu would ask for files that are not here
+mathjax3_config = {
+    "options": {"enableMenu": False}
+}  # the menu would ask for files that are not here
 nb_ipywidgets_js = {"embed.js": {}}
 
 html_theme = "pydata_sphinx_theme"
@@ -45,9 +48,15 @@ html_theme_options = {
 def find_type(app, env, node, contnode):
     """Signatures name types as the module does that imports them: take the one module that defines the name."""
     python = env.domains["py"]
-    found = [name for name in python.objects if name.split(".")[2:] == [node.get("reftarget")]]
+    found = [
+        name
+        for name in python.objects
+        if name.split(".")[2:] == [node.get("reftarget")]
+    ]
     if node.get("refdomain") == "py" and len(found) == 1:
-        return python.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, contnode)
+        return python.resolve_xref(
+            env, node["refdoc"], app.builder, "obj", found[0], node, contnode
+        )
 
 
 def setup(app):

@@ -1,4 +1,5 @@
 """Every test runs with shapes checked at run time, and repeats exactly."""
+
 import os
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-install_import_hook("neural_compile", "typechecker.check")  # before any test imports neural_compile
+install_import_hook(
+    "neural_compile", "typechecker.check"
+)  # before any test imports neural_compile
 
 # The first call of a jitted function compiles it: no deadline fits both it and the others.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -21,4 +24,8 @@ hypothesis.settings.load_profile("repeatable")
 def programs():
     "The shared table of programs, by name."
     from neural_compile import parse
-    return {path.stem: parse(path.read_text()) for path in (Path(__file__).parent / "programs").glob("*.asm")}
+
+    return {
+        path.stem: parse(path.read_text())
+        for path in (Path(__file__).parent / "programs").glob("*.asm")
+    }

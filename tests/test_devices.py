@@ -1,4 +1,5 @@
 """The same run on one device and on two; each in a process of its own, as devices are counted before JAX starts."""
+
 import json
 import subprocess
 import sys
@@ -16,8 +17,29 @@ print(json.dumps({"devices": len(jax.devices()), "losses": run.losses.tolist(), 
 
 
 def test_two_devices_give_the_run_of_one():
-    one, two = (json.loads(subprocess.run([sys.executable, "-c", SCRIPT, str(n)], capture_output=True, text=True, check=True).stdout) for n in (1, 2))
-    assert (one["devices"], two["devices"]) == (1, 2) and one["programs"] == two["programs"]
-    assert max(abs(a - b) for x, y in zip(one["losses"], two["losses"]) for a, b in zip(x, y)) < 1e-5
-    assert max(abs(a - b) for a, b in zip(one["left"], two["left"])) < 1e-3  # After 110 steps, and one move to fewer groups
+    one, two = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", SCRIPT, str(n)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for n in (1, 2)
+    )
+    assert (one["devices"], two["devices"]) == (1, 2) and one["programs"] == two[
+        "programs"
+    ]
+    assert (
+        max(
+            abs(a - b)
+            for x, y in zip(one["losses"], two["losses"])
+            for a, b in zip(x, y)
+        )
+        < 1e-5
+    )
+    assert (
+        max(abs(a - b) for a, b in zip(one["left"], two["left"])) < 1e-3
+    )  # After 110 steps, and one move to fewer groups
     assert len(one["losses"]) == 5 and len({tuple(row) for row in two["losses"]}) == 5

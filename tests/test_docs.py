@@ -1,4 +1,5 @@
 """What must fail the build of the site does, and pages say what the notebooks and modules say."""
+
 import re
 import sys
 from pathlib import Path
@@ -36,49 +37,90 @@ class Pair(NamedTuple):
     def swap(self):
         "The other way round."
 '''
-PAGES = {"index.html": '<h1 id="top">x</h1><a href="a/b.html#there">b</a><a href="https://example.org/">away</a><a href="#top">up</a>',
-         "a/b.html": '<a href="../index.html" id="there">home</a><img src="../x.svg"><input name="src" data="//no">', "x.svg": "<svg/>",
-         "s.css": "@import 'near.css'; a { background: url(data:x) }"}
+PAGES = {
+    "index.html": '<h1 id="top">x</h1><a href="a/b.html#there">b</a><a href="https://example.org/">away</a><a href="#top">up</a>',
+    "a/b.html": '<a href="../index.html" id="there">home</a><img src="../x.svg"><input name="src" data="//no">',
+    "x.svg": "<svg/>",
+    "s.css": "@import 'near.css'; a { background: url(data:x) }",
+}
 
 
 def site_faults(folder, **changed):
     """The faults of the tiny site with some of its files changed."""
-    for name, text in (PAGES | {name.replace("__", "/").replace("_", "."): text for name, text in changed.items()}).items():
+    for name, text in (
+        PAGES
+        | {
+            name.replace("__", "/").replace("_", "."): text
+            for name, text in changed.items()
+        }
+    ).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return check_site.faults(folder)
 
 
 def cell(source, kind="code"):
-    return nbformat.from_dict({"cell_type": kind, "source": source, "metadata": {}, "outputs": []})
+    return nbformat.from_dict(
+        {"cell_type": kind, "source": source, "metadata": {}, "outputs": []}
+    )
 
 
 def test_a_sound_site_has_no_faults(tmp_path):
     assert site_faults(tmp_path) == []
 
 
-@pytest.mark.parametrize("html, fault", [
-    ('<a href="gone.html">', "no such file"), ('<img src="gone.png">', "no such file"), ('<a href="a">', "no such file"), ('<a href="../../etc">', "no such file"),
-    ('<a href="a/b.html#gone">', "no such anchor"), ('<a href="#gone">', "no such anchor"), ('<a href="/a/b.html">', "root of the host"),
-    ('<script src="https://cdn.example/x.js"></script>', "cdn.example"), ('<img src="//cdn.example/badge.svg">', "cdn.example"),
-    ('<link rel="stylesheet" href="https://cdn.example/x.css">', "cdn.example"), ('<link rel="preconnect" href="https://cdn.example">', "cdn.example"),
-    ("<style>@import url(https://cdn.example/x.css)</style>", "cdn.example"), ('<p style="background: url(//cdn.example/x.png)">', "cdn.example"),
-    ('<script type="application/vnd.jupyter.widget-state+json">{"value": "<img src=\\"https://cdn.example/x.png\\">"}</script>', "cdn.example"),
-    ('<iframe src="HTTPS://cdn.example/">', "cdn.example"),
-])
+@pytest.mark.parametrize(
+    "html, fault",
+    [
+        ('<a href="gone.html">', "no such file"),
+        ('<img src="gone.png">', "no such file"),
+        ('<a href="a">', "no such file"),
+        ('<a href="../../etc">', "no such file"),
+        ('<a href="a/b.html#gone">', "no such anchor"),
+        ('<a href="#gone">', "no such anchor"),
+        ('<a href="/a/b.html">', "root of the host"),
+        ('<script src="https://cdn.example/x.js"></script>', "cdn.example"),
+        ('<img src="//cdn.example/badge.svg">', "cdn.example"),
+        ('<link rel="stylesheet" href="https://cdn.example/x.css">', "cdn.example"),
+        ('<link rel="preconnect" href="https://cdn.example">', "cdn.example"),
+        ("<style>@import url(https://cdn.example/x.css)</style>", "cdn.example"),
+        ('<p style="background: url(//cdn.example/x.png)">', "cdn.example"),
+        (
+            '<script type="application/vnd.jupyter.widget-state+json">{"value": "<img src=\\"https://cdn.example/x.png\\">"}</script>',
+            "cdn.example",
+        ),
+        ('<iframe src="HTTPS://cdn.example/">', "cdn.example"),
+    ],
+)
 def test_faults_of_a_page_are_found(tmp_path, html, fault):
     (found,) = site_faults(tmp_path, index_html=html)
     assert found.startswith("index.html: ") and fault.lower() in found.lower()
 
 
-@pytest.mark.parametrize("css", ["@import 'https://cdn.example/x.css';", "a { src: url(https://cdn.example/x.woff2) }", 'a { src: url("//cdn.example/x") }'])
+@pytest.mark.parametrize(
+    "css",
+    [
+        "@import 'https://cdn.example/x.css';",
+        "a { src: url(https://cdn.example/x.woff2) }",
+        'a { src: url("//cdn.example/x") }',
+    ],
+)
 def test_styles_load_nothing_from_other_hosts(tmp_path, css):
     (found,) = site_faults(tmp_path, s_css=css)
     assert "s.css: loads" in found
 
 
 def test_all_faults_are_listed(tmp_path):
-    assert len(site_faults(tmp_path, index_html='<a href="gone.html">', a__b_html='<a href="#gone"><img src="//cdn.example/x">')) == 3
+    assert (
+        len(
+            site_faults(
+                tmp_path,
+                index_html='<a href="gone.html">',
+                a__b_html='<a href="#gone"><img src="//cdn.example/x">',
+            )
+        )
+        == 3
+    )
     assert check_site.faults(tmp_path / "empty")
     with pytest.raises(SystemExit, match=r"(?s)the pages:.*  one\n  two"):
         docs.stop(["one", "two"], "the pages:")
@@ -87,7 +129,11 @@ def test_all_faults_are_listed(tmp_path):
 def test_public_names_without_docstrings_are_named():
     assert not list(api.undocumented(api.read_module("m", MODULE)))
     bare = re.sub(r'^( +)"(Adds|Two|The other).*$', r"\1...", MODULE, flags=re.M)
-    assert list(api.undocumented(api.read_module("m", bare))) == ["m.total", "m.Pair", "m.Pair.swap"]
+    assert list(api.undocumented(api.read_module("m", bare))) == [
+        "m.total",
+        "m.Pair",
+        "m.Pair.swap",
+    ]
 
 
 def test_a_warning_of_sphinx_fails_the_build(tmp_path):
@@ -103,16 +149,30 @@ def test_a_warning_of_sphinx_fails_the_build(tmp_path):
 def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "CACHE", tmp_path / "build")
-    for name, last in (("nbs/00_good.ipynb", "#| slow\n1 / 0"), ("nbs/tutorials/01_bad.ipynb", "1 / 0")):
+    for name, last in (
+        ("nbs/00_good.ipynb", "#| slow\n1 / 0"),
+        ("nbs/tutorials/01_bad.ipynb", "1 / 0"),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in ("1 + 1", last)]), tmp_path / name)
+        nbformat.write(
+            nbformat.v4.new_notebook(
+                cells=[nbformat.v4.new_code_cell(source) for source in ("1 + 1", last)]
+            ),
+            tmp_path / name,
+        )
     good, bad = notebooks.notebooks()
     assert notebooks.run_all([good, bad]) == ["nbs/tutorials/01_bad.ipynb"]
-    assert "ZeroDivisionError" in capsys.readouterr().out and notebooks.cached(good).exists() and not notebooks.cached(bad).exists()
+    assert (
+        "ZeroDivisionError" in capsys.readouterr().out
+        and notebooks.cached(good).exists()
+        and not notebooks.cached(bad).exists()
+    )
     before = notebooks.cached(good)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text("{}")
-    assert notebooks.cached(good) != before  # what it may read has changed: run it again
+    assert (
+        notebooks.cached(good) != before
+    )  # what it may read has changed: run it again
 
 
 def test_a_script_that_is_not_the_one_we_know_is_refused(tmp_path, monkeypatch):
@@ -127,30 +187,74 @@ def test_a_script_that_is_not_the_one_we_know_is_refused(tmp_path, monkeypatch):
 def test_reference_says_what_the_module_says():
     module = api.read_module("p.m", MODULE)
     names = api.names([module], {"total": "m"})
-    assert [api.one_line(module, name) for name in module.public] == ["how many", "Adds up, see `Pair`.", "Two numbers."]
-    page = api.page(module, "../m.ipynb", lambda name, node: f"line {node.lineno}", docs.linker(names, "p.m"))
-    assert "{py:function} total(x: Float[Array, 'restarts steps'], *, axis: int=0) -> float" in page
-    assert '| **x** | `Float[Array, "restarts steps"]` |  | \\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |' in page
-    assert "| **returns** | `float` |  | of everything |" in page and "| **a** | `int` |  | the first |" in page
-    assert "{py:class} Pair(a: int, b: int = 0)" in page and "{py:method} swap()" in page
+    assert [api.one_line(module, name) for name in module.public] == [
+        "how many",
+        "Adds up, see `Pair`.",
+        "Two numbers.",
+    ]
+    page = api.page(
+        module,
+        "../m.ipynb",
+        lambda name, node: f"line {node.lineno}",
+        docs.linker(names, "p.m"),
+    )
+    assert (
+        "{py:function} total(x: Float[Array, 'restarts steps'], *, axis: int=0) -> float"
+        in page
+    )
+    assert (
+        '| **x** | `Float[Array, "restarts steps"]` |  | \\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |'
+        in page
+    )
+    assert (
+        "| **returns** | `float` |  | of everything |" in page
+        and "| **a** | `int` |  | the first |" in page
+    )
+    assert (
+        "{py:class} Pair(a: int, b: int = 0)" in page and "{py:method} swap()" in page
+    )
     assert "SIZE = 3  # how many" in page and "line 3" in page and "_hidden" not in page
 
 
 def test_chapters_show_what_they_should():
     module = api.read_module("p.m", MODULE)
     link = docs.linker(api.names([module], {}), "p.m")
-    show = lambda source, kind="code": [c.source for c in docs.shown(cell(source, kind), module, link)]
+    show = lambda source, kind="code": [
+        c.source for c in docs.shown(cell(source, kind), module, link)
+    ]
     assert show("#| hide\nimport x") == show("#| default_exp m") == []
-    assert show("#| export\ndef total(): pass\ndef _hidden(): pass") == ['<div id="p.m.total-code"></div>', "def total(): pass\ndef _hidden(): pass"]
+    assert show("#| export\ndef total(): pass\ndef _hidden(): pass") == [
+        '<div id="p.m.total-code"></div>',
+        "def total(): pass\ndef _hidden(): pass",
+    ]
     assert show("#| slow\n1 + 1") == ["1 + 1"]
-    assert show("`total`, `nc.Pair`, `other`", "markdown") == ["{py:obj}`total <p.m.total>`, {py:obj}`Pair <p.m.Pair>`, `other`"]
+    assert show("`total`, `nc.Pair`, `other`", "markdown") == [
+        "{py:obj}`total <p.m.total>`, {py:obj}`Pair <p.m.Pair>`, `other`"
+    ]
     kept = "# `total`\n\n[`total`](x.md) $`total`$\n\n```\n`total`\n```"
     assert show(kept, "markdown") == [kept]
-    assert show("[a](02b_fast.ipynb#b) [c](../00_assembly.ipynb) [d](tutorials/01_e.ipynb)", "markdown") == [
-        "[a](fast.ipynb#b) [c](../assembly.ipynb) [d](tutorials/e.ipynb)"]
+    assert show(
+        "[a](02b_fast.ipynb#b) [c](../00_assembly.ipynb) [d](tutorials/01_e.ipynb)",
+        "markdown",
+    ) == ["[a](fast.ipynb#b) [c](../assembly.ipynb) [d](tutorials/e.ipynb)"]
 
 
 def test_contents_are_in_order():
-    pages = [docs.page_of(docs.ROOT / "nbs" / name) for name in ("index.ipynb", "00_assembly.ipynb", "02b_fast.ipynb", "tutorials/01_assembly.ipynb")]
-    assert re.findall(r"^[\w/]+$", docs.contents(pages), re.M) == ["assembly", "fast", "tutorials/assembly", "reference/index", "reference/cli", "changelog"]
+    pages = [
+        docs.page_of(docs.ROOT / "nbs" / name)
+        for name in (
+            "index.ipynb",
+            "00_assembly.ipynb",
+            "02b_fast.ipynb",
+            "tutorials/01_assembly.ipynb",
+        )
+    ]
+    assert re.findall(r"^[\w/]+$", docs.contents(pages), re.M) == [
+        "assembly",
+        "fast",
+        "tutorials/assembly",
+        "reference/index",
+        "reference/cli",
+        "changelog",
+    ]
     assert "Tutorials" not in docs.contents(pages[:3])

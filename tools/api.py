@@ -1,4 +1,5 @@
 """The pages of the API reference, read from the modules' text: signatures and comments stay as they are written."""
+
 import ast
 import io
 import re
@@ -10,6 +11,7 @@ FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 class Module(NamedTuple):
     """A module as text and as a tree."""
+
     name: str
     text: str
     doc: str
@@ -22,38 +24,73 @@ def names_of(node):
     """The names that a statement of a module defines."""
     if isinstance(node, (*FUNCTION, ast.ClassDef)):
         return [node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    return [
+        name.id
+        for target in targets
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    ]
 
 
 def read_module(name, text):
     """Parse a module."""
     tree = ast.parse(text)
     defined = {name: node for node in tree.body for name in names_of(node)}
-    exported = ast.literal_eval(defined["__all__"].value) if "__all__" in defined else []
+    exported = (
+        ast.literal_eval(defined["__all__"].value) if "__all__" in defined else []
+    )
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
-    return Module(name, text, ast.get_docstring(tree) or "", exported, {n: node for n, node in defined.items() if n in exported}, comments)
+    comments = {
+        t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT
+    }
+    return Module(
+        name,
+        text,
+        ast.get_docstring(tree) or "",
+        exported,
+        {n: node for n, node in defined.items() if n in exported},
+        comments,
+    )
 
 
 def methods(node):
     """The public methods and properties of a class."""
-    return [m for m in node.body if isinstance(m, FUNCTION) and not m.name.startswith("_")]
+    return [
+        m for m in node.body if isinstance(m, FUNCTION) and not m.name.startswith("_")
+    ]
 
 
 def undocumented(module):
     """Public functions, classes and their public methods that have no docstring."""
     for name, node in module.public.items():
-        members = [(name, node)] + ([(f"{name}.{m.name}", m) for m in methods(node)] if isinstance(node, ast.ClassDef) else [])
-        yield from (f"{module.name}.{label}" for label, n in members
-                    if isinstance(n, (*FUNCTION, ast.ClassDef)) and not ast.get_docstring(n))
+        members = [(name, node)] + (
+            [(f"{name}.{m.name}", m) for m in methods(node)]
+            if isinstance(node, ast.ClassDef)
+            else []
+        )
+        yield from (
+            f"{module.name}.{label}"
+            for label, n in members
+            if isinstance(n, (*FUNCTION, ast.ClassDef)) and not ast.get_docstring(n)
+        )
 
 
 def one_line(module, name):
     """What a public name is for: the first line of its docstring, or the comment behind a constant."""
     node = module.public[name]
     documented = isinstance(node, (*FUNCTION, ast.ClassDef))
-    return (ast.get_docstring(node) or "").split("\n")[0] if documented else module.comments.get(node.end_lineno, "")
+    return (
+        (ast.get_docstring(node) or "").split("\n")[0]
+        if documented
+        else module.comments.get(node.end_lineno, "")
+    )
 
 
 def names(modules, stable):
@@ -61,7 +98,11 @@ def names(modules, stable):
     table, alone = {}, {}
     for module in modules:
         for name, node in module.public.items():
-            members = [f"{name}.{m.name}" for m in methods(node)] if isinstance(node, ast.ClassDef) else []
+            members = (
+                [f"{name}.{m.name}" for m in methods(node)]
+                if isinstance(node, ast.ClassDef)
+                else []
+            )
             for label in (name, *members):
                 full = table[f"{module.name}.{label}"] = f"{module.name}.{label}"
                 if name not in stable:
@@ -77,36 +118,61 @@ def fields(node):
         if isinstance(f, ast.AnnAssign):
             default = f.value
             if isinstance(default, ast.Call) and ast.unparse(default.func) == "field":
-                default = next((k.value for k in default.keywords if k.arg.startswith("default")), None)
+                default = next(
+                    (k.value for k in default.keywords if k.arg.startswith("default")),
+                    None,
+                )
             yield ast.copy_location(ast.arg(f.target.id, f.annotation), f), default
 
 
 def arguments(node):
     """The arguments of a function, or of a class's constructor, as (argument, default)."""
     if isinstance(node, ast.ClassDef):
-        constructor = next((m for m in node.body if isinstance(m, FUNCTION) and m.name == "__init__"), None)
+        constructor = next(
+            (m for m in node.body if isinstance(m, FUNCTION) and m.name == "__init__"),
+            None,
+        )
         return arguments(constructor) if constructor else list(fields(node))
     a = node.args
     placed = [*a.posonlyargs, *a.args]
-    pairs = [*zip(placed, [None] * (len(placed) - len(a.defaults)) + a.defaults),
-             *([(a.vararg, None)] if a.vararg else []), *zip(a.kwonlyargs, a.kw_defaults), *([(a.kwarg, None)] if a.kwarg else [])]
+    pairs = [
+        *zip(placed, [None] * (len(placed) - len(a.defaults)) + a.defaults),
+        *([(a.vararg, None)] if a.vararg else []),
+        *zip(a.kwonlyargs, a.kw_defaults),
+        *([(a.kwarg, None)] if a.kwarg else []),
+    ]
     return [(arg, default) for arg, default in pairs if arg.arg not in ("self", "cls")]
 
 
 def signature(node):
     """The arguments and what is returned, on one line."""
-    if isinstance(node, ast.ClassDef) and not any(m.name == "__init__" for m in node.body if isinstance(m, FUNCTION)):
-        inner = ", ".join(f"{arg.arg}: {ast.unparse(arg.annotation)}" + (f" = {ast.unparse(default)}" if default else "") for arg, default in fields(node))
+    if isinstance(node, ast.ClassDef) and not any(
+        m.name == "__init__" for m in node.body if isinstance(m, FUNCTION)
+    ):
+        inner = ", ".join(
+            f"{arg.arg}: {ast.unparse(arg.annotation)}"
+            + (f" = {ast.unparse(default)}" if default else "")
+            for arg, default in fields(node)
+        )
         return f"({inner})" if inner else ""
-    function = next(m for m in node.body if isinstance(m, FUNCTION) and m.name == "__init__") if isinstance(node, ast.ClassDef) else node
+    function = (
+        next(m for m in node.body if isinstance(m, FUNCTION) and m.name == "__init__")
+        if isinstance(node, ast.ClassDef)
+        else node
+    )
     inner = re.sub(r"^(self|cls)(, |$)", "", ast.unparse(function.args))
-    return f"({inner})" + (f" -> {ast.unparse(node.returns)}" if getattr(node, "returns", None) else "")
+    return f"({inner})" + (
+        f" -> {ast.unparse(node.returns)}" if getattr(node, "returns", None) else ""
+    )
 
 
 def prose(text, link=lambda name: f"`{name}`"):
     """Plain text with `names` as markdown: names become links, and nothing else is markup."""
     parts = re.split(r"`([^`]+)`", text)
-    return "".join(link(part) if n % 2 else re.sub(r"([\\*_|<>$\[\]{}^~])", r"\\\1", part) for n, part in enumerate(parts))
+    return "".join(
+        link(part) if n % 2 else re.sub(r"([\\*_|<>$\[\]{}^~])", r"\\\1", part)
+        for n, part in enumerate(parts)
+    )
 
 
 def code(text):
@@ -116,18 +182,41 @@ def code(text):
 
 def table(module, node, link):
     """Arguments or fields with what their comments say; nothing where there is no comment."""
-    rows = [(arg.arg, arg.annotation, default, arg.end_lineno) for arg, default in arguments(node)]
-    if getattr(node, "returns", None) and rows and module.comments.get(node.returns.lineno) and node.returns.lineno != rows[-1][3]:
+    rows = [
+        (arg.arg, arg.annotation, default, arg.end_lineno)
+        for arg, default in arguments(node)
+    ]
+    if (
+        getattr(node, "returns", None)
+        and rows
+        and module.comments.get(node.returns.lineno)
+        and node.returns.lineno != rows[-1][3]
+    ):
         rows.append(("returns", node.returns, None, node.returns.lineno))
-    last = {line: name for name, _, _, line in rows}  # a comment belongs to the last argument of its line
+    last = {
+        line: name for name, _, _, line in rows
+    }  # a comment belongs to the last argument of its line
     text = lambda part: ast.get_source_segment(module.text, part) if part else ""
-    cells = [(f"**{name}**", code(text(kind)), code(text(default)), prose(module.comments.get(line, ""), link) if last[line] == name else "")
-             for name, kind, default, line in rows]
+    cells = [
+        (
+            f"**{name}**",
+            code(text(kind)),
+            code(text(default)),
+            prose(module.comments.get(line, ""), link) if last[line] == name else "",
+        )
+        for name, kind, default, line in rows
+    ]
     if not any(row[3] for row in cells):
         return ""  # it would only repeat the signature
     kept = [n for n in range(4) if n < 1 or any(row[n] for row in cells)]
     line = lambda row: "| " + " | ".join(row[n] for n in kept) + " |"
-    return "\n".join([line(("name", "type", "default", "meaning")), line(("---",) * 4), *map(line, cells)])
+    return "\n".join(
+        [
+            line(("name", "type", "default", "meaning")),
+            line(("---",) * 4),
+            *map(line, cells),
+        ]
+    )
 
 
 def entry(module, name, node, kind, link, source, fence="::::"):
@@ -138,25 +227,59 @@ def entry(module, name, node, kind, link, source, fence="::::"):
         head = f"{fence}{{py:property}} {name}"
         options = [f":type: {ast.unparse(node.returns)}"] if node.returns else []
     options += [f":{d}:" for d in decorators if d in ("classmethod", "staticmethod")]
-    parts = ["\n".join([head, *options]), prose(ast.get_docstring(node) or "", link), table(module, node, link)]
+    parts = [
+        "\n".join([head, *options]),
+        prose(ast.get_docstring(node) or "", link),
+        table(module, node, link),
+    ]
     if isinstance(node, ast.ClassDef):
-        parts += [entry(module, m.name, m, "method", link, None, fence[:-1]) for m in methods(node)]
+        parts += [
+            entry(module, m.name, m, "method", link, None, fence[:-1])
+            for m in methods(node)
+        ]
     return "\n\n".join(filter(None, [*parts, source and source(name, node), fence]))
 
 
 def constant(module, name, node, source):
     """A name that is neither function nor class: shown as it is written."""
-    text, comment = ast.get_source_segment(module.text, node), module.comments.get(node.end_lineno)
+    text, comment = (
+        ast.get_source_segment(module.text, node),
+        module.comments.get(node.end_lineno),
+    )
     shown = f"{text}  # {comment}" if comment else text
-    block = f"```python\n{shown}\n```" if shown.count("\n") < 20 else ""  # longer tables are read in their chapter
-    return "\n\n".join(filter(None, [f"::::{{py:data}} {name}", block, source(name, node), "::::"]))
+    block = (
+        f"```python\n{shown}\n```" if shown.count("\n") < 20 else ""
+    )  # longer tables are read in their chapter
+    return "\n\n".join(
+        filter(None, [f"::::{{py:data}} {name}", block, source(name, node), "::::"])
+    )
 
 
 def page(module, chapter, source, link):
     """The page of one module."""
-    kinds = {name: isinstance(node, ast.ClassDef) and "class" or isinstance(node, FUNCTION) and "function" for name, node in module.public.items()}
-    known = [entry(module, n, node, kinds[n], link, source) for n, node in module.public.items() if kinds[n]]
-    values = [constant(module, n, node, source) for n, node in module.public.items() if not kinds[n]]
+    kinds = {
+        name: isinstance(node, ast.ClassDef)
+        and "class"
+        or isinstance(node, FUNCTION)
+        and "function"
+        for name, node in module.public.items()
+    }
+    known = [
+        entry(module, n, node, kinds[n], link, source)
+        for n, node in module.public.items()
+        if kinds[n]
+    ]
+    values = [
+        constant(module, n, node, source)
+        for n, node in module.public.items()
+        if not kinds[n]
+    ]
     title = module.name.split(".")[-1]
-    parts = [f"# {title}", f"```{{py:module}} {module.name}\n```", prose(module.doc, link), f"Explained, tried and tested in the chapter [{title}]({chapter}).", *known]
+    parts = [
+        f"# {title}",
+        f"```{{py:module}} {module.name}\n```",
+        prose(module.doc, link),
+        f"Explained, tried and tested in the chapter [{title}]({chapter}).",
+        *known,
+    ]
     return "\n\n".join(parts + (["## Constants", *values] if values else [])) + "\n"

@@ -1,4 +1,5 @@
 """Behind `make docs`: run the notebooks, write the pages of the reference, build the site into docs/_site, check it."""
+
 import ast
 import base64
 import hashlib
@@ -22,26 +23,40 @@ import check_site
 import notebooks
 
 ROOT = notebooks.ROOT
-SOURCE, BUILT, SITE, VENDOR = ROOT / "build/docs/source", ROOT / "build/docs/html", ROOT / "docs/_site", ROOT / "build/vendor"
-REGISTRY = os.environ.get("npm_config_registry", "https://registry.npmjs.org").rstrip("/")
+SOURCE, BUILT, SITE, VENDOR = (
+    ROOT / "build/docs/source",
+    ROOT / "build/docs/html",
+    ROOT / "docs/_site",
+    ROOT / "build/vendor",
+)
+REGISTRY = os.environ.get("npm_config_registry", "https://registry.npmjs.org").rstrip(
+    "/"
+)
 SCRIPTS = {  # npm tarball, its sha512, and the files of it that pages load
     "@jupyter-widgets/html-manager/-/html-manager-1.0.15.tgz": (
         "5thBIV6ymNgmPVOHvzx+gGy8ZSKmSazhtGw4/c4xJDVzRhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
-        ("dist/embed.js", "dist/1551f4f60c37af51121f.woff2")),
+        ("dist/embed.js", "dist/1551f4f60c37af51121f.woff2"),
+    ),
     "mathjax/-/mathjax-3.2.2.tgz": (
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
-        ("es5/tex-svg.js",)),
+        ("es5/tex-svg.js",),
+    ),
 }
 DIRECTIVE = re.compile(r"^#\|.*\n?", re.M)
 NUMBER = r"\d+[a-z]?_"  # of a notebook's file name; pages go without
 # `a name` in markdown, but not within blocks of code, headings, links and maths
-NAMED = re.compile(r"```.*?```|^#+ [^\n]*|\[[^\]]*\]\([^)]*\)|\$[^$]+\$|`(?:nc\.)?([A-Za-z_][\w.]*)`", re.S | re.M)
+NAMED = re.compile(
+    r"```.*?```|^#+ [^\n]*|\[[^\]]*\]\([^)]*\)|\$[^$]+\$|`(?:nc\.)?([A-Za-z_][\w.]*)`",
+    re.S | re.M,
+)
 
 
 def stop(faults, what):
     """End with every fault that was found, if any."""
     if faults:
-        sys.exit("\n".join([f"docs FAILED: {what}", *(f"  {fault}" for fault in faults)]))
+        sys.exit(
+            "\n".join([f"docs FAILED: {what}", *(f"  {fault}" for fault in faults)])
+        )
 
 
 def settings():
@@ -58,9 +73,13 @@ def fetch(tarball, sha512):
         try:
             content = urlopen(f"{REGISTRY}/{tarball}", timeout=60).read()
         except (URLError, TimeoutError) as error:
-            sys.exit(f"docs FAILED: could not fetch {REGISTRY}/{tarball}: {error}. Behind a mirror, set npm_config_registry to its address.")
+            sys.exit(
+                f"docs FAILED: could not fetch {REGISTRY}/{tarball}: {error}. Behind a mirror, set npm_config_registry to its address."
+            )
         if base64.b64encode(hashlib.sha512(content).digest()).decode() != sha512:
-            sys.exit(f"docs FAILED: {REGISTRY}/{tarball} is not the file whose sha512 is in tools/docs.py.")
+            sys.exit(
+                f"docs FAILED: {REGISTRY}/{tarball} is not the file whose sha512 is in tools/docs.py."
+            )
         VENDOR.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(content)
     return kept.read_bytes()
@@ -71,7 +90,9 @@ def vendor(folder):
     for tarball, (sha512, files) in SCRIPTS.items():
         with tarfile.open(fileobj=io.BytesIO(fetch(tarball, sha512))) as package:
             for file in files:
-                (folder / Path(file).name).write_bytes(package.extractfile(f"package/{file}").read())
+                (folder / Path(file).name).write_bytes(
+                    package.extractfile(f"package/{file}").read()
+                )
 
 
 def write(page, text):
@@ -91,15 +112,21 @@ def page_of(path):
 
 def exported(notebook):
     """The module that a notebook writes, or nothing."""
-    found = [re.search(r"^#\| default_exp (\w+)", cell.source, re.M) for cell in notebook.cells if cell.cell_type == "code"]
+    found = [
+        re.search(r"^#\| default_exp (\w+)", cell.source, re.M)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
     return next((match[1] for match in found if match), None)
 
 
 def linker(names, prefer):
     """Turns a name in backticks into a link to the reference, where that name is one thing, or this module's own."""
+
     def link(name):
         full = names.get(f"{prefer}.{name}") or names.get(name)
         return f"{{py:obj}}`{name} <{full}>`" if full else f"`{name}`"
+
     return link
 
 
@@ -113,21 +140,43 @@ def shown(cell, module, link):
     """The cells that a reader sees of this one; code has anchors for the names that it exports."""
     if cell.cell_type == "markdown":
         return [nbformat.v4.new_markdown_cell(linked(cell.source, link))]
-    directives, source = {line.strip() for line in DIRECTIVE.findall(cell.source)}, DIRECTIVE.sub("", cell.source).strip()
+    directives, source = (
+        {line.strip() for line in DIRECTIVE.findall(cell.source)},
+        DIRECTIVE.sub("", cell.source).strip(),
+    )
     if cell.cell_type == "raw" or "#| hide" in directives or not source:
         return []
-    defined = [name for node in ast.parse(source).body for name in api.names_of(node)] if "#| export" in directives else []
-    anchors = "".join(f'<div id="{module.name}.{name}-code"></div>' for name in defined if name in module.public)
+    defined = (
+        [name for node in ast.parse(source).body for name in api.names_of(node)]
+        if "#| export" in directives
+        else []
+    )
+    anchors = "".join(
+        f'<div id="{module.name}.{name}-code"></div>'
+        for name in defined
+        if name in module.public
+    )
     code = nbformat.v4.new_code_cell(source, outputs=cell.outputs)
     return [nbformat.v4.new_markdown_cell(anchors), code] if anchors else [code]
 
 
 def contents(pages):
     """The site's table of contents, which the landing page holds."""
-    groups = {"Chapters": [p for p in pages if p.parent == Path() and p.stem != "index"], "Tutorials": [p for p in pages if p.parent != Path()],
-              "Reference": [Path("reference/index"), Path("reference/cli"), Path("changelog")]}
+    groups = {
+        "Chapters": [p for p in pages if p.parent == Path() and p.stem != "index"],
+        "Tutorials": [p for p in pages if p.parent != Path()],
+        "Reference": [
+            Path("reference/index"),
+            Path("reference/cli"),
+            Path("changelog"),
+        ],
+    }
     tree = "```{{toctree}}\n:hidden:\n:caption: {}\n\n{}\n```"
-    return "\n\n".join(tree.format(name, "\n".join(str(p.with_suffix("")) for p in group)) for name, group in groups.items() if group)
+    return "\n\n".join(
+        tree.format(name, "\n".join(str(p.with_suffix("")) for p in group))
+        for name, group in groups.items()
+        if group
+    )
 
 
 def write_notebooks(books, modules, names):
@@ -135,9 +184,14 @@ def write_notebooks(books, modules, names):
     for path, book in books.items():
         module = modules.get(exported(book))
         link = linker(names, module and module.name)
-        page = nbformat.v4.new_notebook(metadata=book.metadata, cells=[new for cell in book.cells for new in shown(cell, module, link)])
+        page = nbformat.v4.new_notebook(
+            metadata=book.metadata,
+            cells=[new for cell in book.cells for new in shown(cell, module, link)],
+        )
         if page_of(path) == Path("index.ipynb"):
-            page.cells.append(nbformat.v4.new_markdown_cell(contents([page_of(p) for p in books])))
+            page.cells.append(
+                nbformat.v4.new_markdown_cell(contents([page_of(p) for p in books]))
+            )
         for number, cell in enumerate(page.cells):
             cell["id"] = f"cell-{number}"
         write(page_of(path), nbformat.writes(page))
@@ -150,31 +204,86 @@ def write_reference(chapters, modules, names, stable):
     for name, module in modules.items():
         blob = f"{cfg['git_url']}/blob/{cfg['branch']}/{cfg['lib_path']}/{name}.py"
         chapter = page_of(chapters[name]).stem
-        source = lambda symbol, node: (f'<a href="{blob}#L{node.lineno}">source</a> · <a href="../{chapter}.html#{module.name}.{symbol}-code">in its chapter</a>')
-        write(f"reference/{name}.md", api.page(module, f"../{chapter}.ipynb", source, linker(names, module.name)))
-    of_name = [f"| {link(name)} | {api.prose(api.one_line(modules[home], name), link)} |" for name, home in stable.items()]
-    of_module = [f"| [{name}]({name}.md) | {api.prose(module.doc, link)} |" for name, module in modules.items()]
-    marks = {"stable": rows("name", of_name), "modules": rows("module", of_module), "pages": "\n" + "\n".join(modules)}
+        source = lambda symbol, node: (
+            f'<a href="{blob}#L{node.lineno}">source</a> · <a href="../{chapter}.html#{module.name}.{symbol}-code">in its chapter</a>'
+        )
+        write(
+            f"reference/{name}.md",
+            api.page(module, f"../{chapter}.ipynb", source, linker(names, module.name)),
+        )
+    of_name = [
+        f"| {link(name)} | {api.prose(api.one_line(modules[home], name), link)} |"
+        for name, home in stable.items()
+    ]
+    of_module = [
+        f"| [{name}]({name}.md) | {api.prose(module.doc, link)} |"
+        for name, module in modules.items()
+    ]
+    marks = {
+        "stable": rows("name", of_name),
+        "modules": rows("module", of_module),
+        "pages": "\n" + "\n".join(modules),
+    }
     index = SOURCE / "reference/index.md"
-    index.write_text(re.sub(r"<!-- (\w+) -->", lambda match: marks[match[1]], index.read_text()))
-    typed = subprocess.run([sys.executable, "-m", "typer", f"{cfg['lib_name']}.cli", "utils", "docs", "--name", cfg["lib_name"], "--title", "The command line"],
-                           check=True, capture_output=True, text=True).stdout
+    index.write_text(
+        re.sub(r"<!-- (\w+) -->", lambda match: marks[match[1]], index.read_text())
+    )
+    typed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "typer",
+            f"{cfg['lib_name']}.cli",
+            "utils",
+            "docs",
+            "--name",
+            cfg["lib_name"],
+            "--title",
+            "The command line",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     write("reference/cli.md", typed)
 
 
 def read_package(chapters):
     """The modules in the order of their chapters, full names by short ones, and the stable names with their modules."""
     lib = ROOT / settings()["lib_path"]
-    modules = {name: api.read_module(f"{lib.name}.{name}", (lib / f"{name}.py").read_text(encoding="utf-8")) for name in chapters}
+    modules = {
+        name: api.read_module(
+            f"{lib.name}.{name}", (lib / f"{name}.py").read_text(encoding="utf-8")
+        )
+        for name in chapters
+    }
     face = ast.parse((lib / "__init__.py").read_text(encoding="utf-8"))
-    home = {alias.name: node.module.split(".")[-1] for node in face.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    home = {
+        alias.name: node.module.split(".")[-1]
+        for node in face.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     listed = api.read_module(lib.name, ast.unparse(face)).exported
     return modules, {name: home[name] for name in listed}
 
 
 def sphinx(source, built):
     """Build the pages; any warning is a fault."""
-    done = subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", source.parent / "doctrees", source, built])
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-W",
+            "--keep-going",
+            "-d",
+            source.parent / "doctrees",
+            source,
+            built,
+        ]
+    )
     return ["Sphinx has warnings, see above"] * bool(done.returncode)
 
 
@@ -182,29 +291,51 @@ def main():
     """Build the site, or say everything that is wrong."""
     start = time.monotonic()
     paths = notebooks.notebooks()
-    failed = notebooks.run_all([path for path in paths if not notebooks.cached(path).exists()])
+    failed = notebooks.run_all(
+        [path for path in paths if not notebooks.cached(path).exists()]
+    )
     stop(failed, "notebooks did not run, see above:")
-    books = {path: nbformat.read(notebooks.cached(path), as_version=4) for path in paths}
+    books = {
+        path: nbformat.read(notebooks.cached(path), as_version=4) for path in paths
+    }
     print(f"{time.monotonic() - start:6.1f} s  notebooks", flush=True)
 
     chapters = {exported(book): path for path, book in books.items() if exported(book)}
     modules, stable = read_package(chapters)
 
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("_site", "__pycache__"))
+    shutil.copytree(
+        ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("_site", "__pycache__")
+    )
     vendor(SOURCE / "_static")
     names = api.names(modules.values(), stable)
     write_notebooks(books, modules, names)
     write_reference(chapters, modules, names, stable)
-    write("changelog.md", linked((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), linker(names, None)))
+    write(
+        "changelog.md",
+        linked(
+            (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), linker(names, None)
+        ),
+    )
 
-    faults = [f"{name} has no docstring: add a line in its notebook" for module in modules.values() for name in api.undocumented(module)]
+    faults = [
+        f"{name} has no docstring: add a line in its notebook"
+        for module in modules.values()
+        for name in api.undocumented(module)
+    ]
     faults += sphinx(SOURCE, BUILT)
-    (BUILT / "_static/webpack-macros.html").unlink(missing_ok=True)  # a template of the theme, not a page
-    stop(faults + check_site.faults(BUILT), f"{BUILT.relative_to(ROOT)} is not fit to be read:")
+    (BUILT / "_static/webpack-macros.html").unlink(
+        missing_ok=True
+    )  # a template of the theme, not a page
+    stop(
+        faults + check_site.faults(BUILT),
+        f"{BUILT.relative_to(ROOT)} is not fit to be read:",
+    )
     shutil.rmtree(SITE, ignore_errors=True)
     BUILT.rename(SITE)
-    print(f"{time.monotonic() - start:6.1f} s  the site is in {SITE.relative_to(ROOT)}/index.html")
+    print(
+        f"{time.monotonic() - start:6.1f} s  the site is in {SITE.relative_to(ROOT)}/index.html"
+    )
 
 
 if __name__ == "__main__":

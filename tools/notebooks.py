@@ -1,4 +1,5 @@
 """Run notebooks: each in a kernel of its own, two at a time; what they showed is kept in build/notebooks for the site."""
+
 import hashlib
 import os
 import sys
@@ -13,24 +14,43 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/notebooks"
-LIMIT = float(os.environ.get("NOTEBOOK_SECONDS", 300))  # for one cell: a guard against a runaway, not a measurement
-READ = ("neural_compile/**/*.py", "results/**/*", "tests/programs/*", "constraints.txt", "tools/notebooks.py")  # what any notebook may depend on
+LIMIT = float(
+    os.environ.get("NOTEBOOK_SECONDS", 300)
+)  # for one cell: a guard against a runaway, not a measurement
+READ = (
+    "neural_compile/**/*.py",
+    "results/**/*",
+    "tests/programs/*",
+    "constraints.txt",
+    "tools/notebooks.py",
+)  # what any notebook may depend on
 SKIPPED = ("#| slow", "#| eval: false")  # cells that are shown without being run
 
 
 def notebooks():
     """The notebooks in reading order: the index, chapters, then tutorials; not those nbdev skips too."""
-    found = [p for p in (ROOT / "nbs").rglob("*.ipynb") if not any(part.startswith((".", "_")) for part in p.relative_to(ROOT).parts)]
-    return sorted(found, key=lambda p: (p.parent != ROOT / "nbs", p.name != "index.ipynb", p))
+    found = [
+        p
+        for p in (ROOT / "nbs").rglob("*.ipynb")
+        if not any(part.startswith((".", "_")) for part in p.relative_to(ROOT).parts)
+    ]
+    return sorted(
+        found, key=lambda p: (p.parent != ROOT / "nbs", p.name != "index.ipynb", p)
+    )
 
 
 def cached(path):
     """Where the outputs of this notebook are kept, given all that they depend on."""
-    parts = [path, *sorted(p for pattern in READ for p in ROOT.glob(pattern) if p.is_file())]
+    parts = [
+        path,
+        *sorted(p for pattern in READ for p in ROOT.glob(pattern) if p.is_file()),
+    ]
     digest = hashlib.sha256(sys.version.encode())
     for part in parts:
         digest.update(f"{part.relative_to(ROOT)}\0".encode() + part.read_bytes())
-    return CACHE / path.relative_to(ROOT / "nbs").with_suffix(f".{digest.hexdigest()[:16]}.ipynb")
+    return CACHE / path.relative_to(ROOT / "nbs").with_suffix(
+        f".{digest.hexdigest()[:16]}.ipynb"
+    )
 
 
 def skipped(cell):
@@ -42,14 +62,25 @@ class Client(NotebookClient):
     """Runs a notebook, but for the cells that are to be shown only."""
 
     async def async_execute_cell(self, cell, *args, **kwargs):
-        return cell if skipped(cell) else await super().async_execute_cell(cell, *args, **kwargs)
+        return (
+            cell
+            if skipped(cell)
+            else await super().async_execute_cell(cell, *args, **kwargs)
+        )
 
 
 def run(path):
     """Run one notebook and keep its outputs; returns what went wrong, or nothing."""
     notebook, kept = nbformat.read(path, as_version=4), cached(path)
-    client = Client(notebook, timeout=LIMIT, store_widget_state=True, resources={"metadata": {"path": str(path.parent)}})
-    with tempfile.TemporaryFile("w+") as said:  # what the kernel itself prints: of use only if it dies
+    client = Client(
+        notebook,
+        timeout=LIMIT,
+        store_widget_state=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    with tempfile.TemporaryFile(
+        "w+"
+    ) as said:  # what the kernel itself prints: of use only if it dies
         try:
             client.execute(env={"JAX_PLATFORMS": "cpu", **os.environ}, stderr=said)
         except CellTimeoutError:
@@ -77,7 +108,10 @@ def run_all(paths):
     failed = []
     with ThreadPoolExecutor(2) as pool:
         for path, (fault, seconds) in zip(paths, pool.map(timed, paths)):
-            print(f"{seconds:6.1f} s  {path.relative_to(ROOT)}{'  FAILED' if fault else ''}", flush=True)
+            print(
+                f"{seconds:6.1f} s  {path.relative_to(ROOT)}{'  FAILED' if fault else ''}",
+                flush=True,
+            )
             if fault:
                 print(fault)
                 failed.append(str(path.relative_to(ROOT)))

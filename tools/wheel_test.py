@@ -1,4 +1,5 @@
 """Behind `make wheel-test`: build the wheel, install it alone in a new environment, and induce a program with it."""
+
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,24 @@ def run(*command, **options):
 
 with tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
-    run(sys.executable, "-m", "build", "-q", "--outdir", folder, ROOT)  # the wheel from the source archive: tests both
+    run(
+        sys.executable, "-m", "build", "-q", "--outdir", folder, ROOT
+    )  # the wheel from the source archive: tests both
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv/bin/python"
     (wheel,) = folder.glob("*.whl")
     run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel)
-    run(python, "-c", "import importlib.util as u; assert u.find_spec('nbdev') is None, 'the wheel installs nbdev'")
-    run(folder / "venv/bin/neural_compile", "induce", "fibonacci_seeded", "--space", "language", cwd=folder)
+    run(
+        python,
+        "-c",
+        "import importlib.util as u; assert u.find_spec('nbdev') is None, 'the wheel installs nbdev'",
+    )
+    run(
+        folder / "venv/bin/neural_compile",
+        "induce",
+        "fibonacci_seeded",
+        "--space",
+        "language",
+        cwd=folder,
+    )
 print("wheel-test passed")

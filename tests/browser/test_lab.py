@@ -1,4 +1,5 @@
 """JupyterLab as a person uses it: run a notebook, drag, play, type a fault, tune, stop."""
+
 import json
 import os
 import shutil
@@ -35,12 +36,41 @@ def lab(tmp_path_factory):
     quiet = root / "settings/@jupyterlab/apputils-extension"
     quiet.mkdir(parents=True)
     (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    own = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
-    env = {**os.environ, **{name: str(root / folder) for name, folder in own.items()}, "PYTHONPATH": str(ROOT)}
-    flags = [f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}",
-             "--LabApp.expose_app_in_browser=True", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    own = {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython",
+    }
+    env = {
+        **os.environ,
+        **{name: str(root / folder) for name, folder in own.items()},
+        "PYTHONPATH": str(ROOT),
+    }
+    flags = [
+        f"--ServerApp.port={port}",
+        "--ServerApp.ip=127.0.0.1",
+        "--IdentityProvider.token=",
+        "--ServerApp.disable_check_xsrf=True",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     with open(root / "log", "w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *flags], env=env, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                *flags,
+            ],
+            env=env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     for _ in range(240):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=1)
@@ -56,13 +86,35 @@ def lab(tmp_path_factory):
 
 def _open(page, lab, path: str):
     page.goto(f"{lab[0]}/doc/tree/{path}?reset")
-    page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-Notebook .jp-Cell')", timeout=60_000)
+    page.wait_for_function(
+        "() => window.jupyterapp && document.querySelector('.jp-Notebook .jp-Cell')",
+        timeout=60_000,
+    )
 
 
 def _write(root, name: str, *cells: str):
-    made = [{"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "source": text, "outputs": [], "execution_count": None} for n, text in enumerate(cells)]
+    made = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{n}",
+            "metadata": {},
+            "source": text,
+            "outputs": [],
+            "execution_count": None,
+        }
+        for n, text in enumerate(cells)
+    ]
     kernel = {"display_name": "python3", "language": "python", "name": "python3"}
-    (root / name).write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+    (root / name).write_text(
+        json.dumps(
+            {
+                "cells": made,
+                "metadata": {"kernelspec": kernel},
+                "nbformat": 4,
+                "nbformat_minor": 5,
+            }
+        )
+    )
 
 
 def _drag(page, handle, pixels: int):
@@ -77,30 +129,54 @@ def _drag(page, handle, pixels: int):
 
 def test_a_chapter_runs_and_its_explorer_scrubs_and_plays(lab, page_of):
     page = page_of()
-    _write(lab[1], "run.ipynb", "import jax\nimport neural_compile as nc\nfrom neural_compile.playground import explore_run",
-           "program = nc.parse('loop:\\nread 1 2\\ninc 2 2\\nwrite 1 2\\ninc 1 1\\njump 3 loop')\n"
-           "weights = nc.compile_program(program, nc.Machine(8, 4, 5), noise=0.02, key=jax.random.key(0))\nexplore_run(weights, [3, 1, 2, 7, 0, 5, 5, 5], steps=20)")
+    _write(
+        lab[1],
+        "run.ipynb",
+        "import jax\nimport neural_compile as nc\nfrom neural_compile.explore.playground import explore_run",
+        "program = nc.parse('loop:\\nread 1 2\\ninc 2 2\\nwrite 1 2\\ninc 1 1\\njump 3 loop')\n"
+        "weights = nc.compile_program(program, nc.Machine(8, 4, 5), noise=0.02, key=jax.random.key(0))\nexplore_run(weights, [3, 1, 2, 7, 0, 5, 5, 5], steps=20)",
+    )
     _open(page, lab, "run.ipynb")
     assert page.evaluate(RUN_ALL) == []
     frame = page.locator(".jp-OutputArea-output svg[role=img]:visible").first
     assert frame.get_attribute("aria-label").startswith("Step 0 of 20.")
     _drag(page, page.locator(".noUi-handle").first, 50)
-    page.wait_for_function("() => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && !s.ariaLabel.startsWith('Step 0 '))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && !s.ariaLabel.startsWith('Step 0 '))"
+    )
     dragged = int(frame.get_attribute("aria-label").split()[1])
     assert dragged > 3
     page.locator(".widget-play button").first.click()
-    page.wait_for_function("n => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && +s.ariaLabel.split(' ')[1] > n + 1)", arg=dragged)
+    page.wait_for_function(
+        "n => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && +s.ariaLabel.split(' ')[1] > n + 1)",
+        arg=dragged,
+    )
 
 
 def test_live_tuning_stops_and_keeps_its_result(lab, page_of):
     page = page_of()
-    _write(lab[1], "live.ipynb", "import jax\nimport neural_compile as nc\nfrom neural_compile.playground import LiveTuning\nlive = LiveTuning()\nlive",
-           "tuned = nc.tune(nc.TASKS['map_dec'], 'map_inc', restarts=4, steps=200_000, retire=False, key=jax.random.key(0), callback=live, progress=False)", "print(len(tuned.programs), tuned.stopped)")
+    _write(
+        lab[1],
+        "live.ipynb",
+        "import jax\nimport neural_compile as nc\nfrom neural_compile.explore.playground import LiveTuning\nlive = LiveTuning()\nlive",
+        "tuned = nc.tune(nc.TASKS['map_dec'], 'map_inc', restarts=4, steps=200_000, retire=False, key=jax.random.key(0), callback=live, progress=False)",
+        "print(len(tuned.programs), tuned.stopped)",
+    )
     _open(page, lab, "live.ipynb")
-    page.evaluate("() => { window.done = false; " + f"({RUN_ALL})().then(errors => {{ window.done = errors; }}); }}")
-    page.wait_for_function("() => [...document.querySelectorAll('svg[role=img]')].some(s => s.ariaLabel.startsWith('After '))", timeout=60_000)
+    page.evaluate(
+        "() => { window.done = false; "
+        + f"({RUN_ALL})().then(errors => {{ window.done = errors; }}); }}"
+    )
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('svg[role=img]')].some(s => s.ariaLabel.startsWith('After '))",
+        timeout=60_000,
+    )
     first = page.locator("svg[role=img]").first.get_attribute("aria-label")
-    page.wait_for_function("first => document.querySelector('svg[role=img]').ariaLabel !== first", arg=first, timeout=30_000)
+    page.wait_for_function(
+        "first => document.querySelector('svg[role=img]').ariaLabel !== first",
+        arg=first,
+        timeout=30_000,
+    )
     page.get_by_role("button", name="Stop").click()
     page.wait_for_function("() => window.done !== false", timeout=30_000)
     assert page.evaluate("() => window.done") == []
@@ -109,18 +185,28 @@ def test_live_tuning_stops_and_keeps_its_result(lab, page_of):
 
 def test_the_playground_marks_faults_runs_tunes_and_stops(lab, page_of):
     page = page_of(height=1200)
-    _write(lab[1], "play.ipynb", "from neural_compile.playground import Playground\nPlayground(training=100_000)")
+    _write(
+        lab[1],
+        "play.ipynb",
+        "from neural_compile.explore.playground import Playground\nPlayground(training=100_000)",
+    )
     _open(page, lab, "play.ipynb")
     assert page.evaluate(RUN_ALL) == []
     code = page.locator(".widget-textarea textarea")
     code.fill("read 1 2\nincr 2 2")
     page.get_by_text("Did you mean 'inc'?").wait_for()
-    assert page.locator("u:visible").inner_text() == "incr" and page.get_by_role("button", name="Run", exact=True).is_disabled()
+    assert (
+        page.locator("u:visible").inner_text() == "incr"
+        and page.get_by_role("button", name="Run", exact=True).is_disabled()
+    )
     code.fill("loop:\nread 1 2\ninc 2 2\nwrite 1 2\ninc 1 1\njump 3 loop")
     page.get_by_text("5 lines, 4 registers.").wait_for()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("15 steps, base 8, 6 registers.").wait_for()
     page.get_by_role("button", name="Tune", exact=True).click()
-    page.wait_for_function("() => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && s.ariaLabel.startsWith('After '))", timeout=60_000)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && s.ariaLabel.startsWith('After '))",
+        timeout=60_000,
+    )
     page.get_by_role("button", name="Stop").first.click()
     page.get_by_text("restarts recovered map_dec strictly").wait_for(timeout=60_000)

@@ -1,10 +1,15 @@
 """What a reader of the site does: read at any width, light or dark, search, play."""
+
 from pathlib import Path
 
 import pytest
 
 SITE = Path(__file__).parents[2] / "docs/_site"
-PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
+PAGES = sorted(
+    str(path.relative_to(SITE))
+    for path in SITE.rglob("*.html")
+    if "_static" not in path.parts
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -19,8 +24,12 @@ def test_pages_fit(open_page, path, width, dark):
 def test_maths_is_drawn_in_the_colour_of_the_text(open_page, dark):
     page = open_page("interpreter.html", dark=dark)
     page.locator("mjx-container svg").first.wait_for()
-    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
-    assert page.locator("mjx-container").first.evaluate("e => getComputedStyle(e).color == getComputedStyle(e.closest('p')).color")
+    assert page.evaluate("document.documentElement.dataset.theme") == (
+        "dark" if dark else "light"
+    )
+    assert page.locator("mjx-container").first.evaluate(
+        "e => getComputedStyle(e).color == getComputedStyle(e.closest('p')).color"
+    )
 
 
 def test_theme_switches(open_page):
@@ -33,7 +42,9 @@ def test_theme_switches(open_page):
 def test_search_finds(open_page):
     page = open_page("search.html?q=jump")
     page.locator("#search-results li a").first.wait_for()
-    found = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    found = page.locator("#search-results li a").evaluate_all(
+        "links => links.map(link => link.getAttribute('href'))"
+    )
     assert any(link.startswith("assembly.html") for link in found)
 
 
@@ -55,9 +66,15 @@ def test_the_landing_page_plays_a_tuning_and_leads_on(open_page):
     frame = page.locator(".widget-vbox svg[aria-label^='After ']:visible").first
     assert frame.get_attribute("aria-label").startswith("After 0 training steps")
     page.locator(".widget-play button").first.click()
-    page.wait_for_function("() => [...document.querySelectorAll('svg[aria-label]')].some(svg => svg.checkVisibility() && /^After [1-9]/.test(svg.ariaLabel))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('svg[aria-label]')].some(svg => svg.checkVisibility() && /^After [1-9]/.test(svg.ariaLabel))"
+    )
     page.locator(".widget-vbox svg[aria-label*='dec ']:visible").first.wait_for()
-    for name, title in (("Read the first chapter", "Assembly"), ("Write your first neural program", "Your first neural program"), ("Bring your own task", "Your own task")):
+    for name, title in (
+        ("Read the first chapter", "Assembly"),
+        ("Write your first neural program", "Your first neural program"),
+        ("Bring your own task", "Your own task"),
+    ):
         page.goto(home)
         page.get_by_role("link", name=name).click()
         page.get_by_role("heading", level=1, name=title).wait_for()
@@ -66,21 +83,39 @@ def test_the_landing_page_plays_a_tuning_and_leads_on(open_page):
 def test_a_restart_opens_when_it_is_chosen(open_page):
     page = open_page("playground.html")
     choice = page.locator(".widget-select select").first
-    rows = [row.replace("\xa0", " ") for row in choice.locator("option").all_inner_texts()]
+    rows = [
+        row.replace("\xa0", " ") for row in choice.locator("option").all_inner_texts()
+    ]
     choice.select_option(index=len(rows) - 1)
-    page.locator(f"svg[aria-label^='{rows[-1].split(':')[0]}:']:visible").first.wait_for()
-    assert page.locator(f"svg[aria-label^='{rows[0].split(':')[0]}:']:visible").count() == 0
+    page.locator(
+        f"svg[aria-label^='{rows[-1].split(':')[0]}:']:visible"
+    ).first.wait_for()
+    assert (
+        page.locator(f"svg[aria-label^='{rows[0].split(':')[0]}:']:visible").count()
+        == 0
+    )
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
 def test_the_noise_dials_move_frames(open_page, width, dark):
     page = open_page("playground.html", width=width, dark=dark)
-    dials = page.locator(".widget-vbox:has(> .widget-hslider):has(.widget-inline-hbox)").filter(has=page.get_by_text("noise γ", exact=True)).first
+    dials = (
+        page.locator(".widget-vbox:has(> .widget-hslider):has(.widget-inline-hbox)")
+        .filter(has=page.get_by_text("noise γ", exact=True))
+        .first
+    )
     dials.wait_for()
-    gamma, step = dials.locator(".noUi-handle").nth(0), dials.locator(".noUi-handle").nth(1)
+    gamma, step = (
+        dials.locator(".noUi-handle").nth(0),
+        dials.locator(".noUi-handle").nth(1),
+    )
     gamma.focus()
-    for _ in range(5): page.keyboard.press("ArrowRight")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
     step.focus()
-    for _ in range(4): page.keyboard.press("ArrowRight")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
     dials.locator("svg[aria-label^='Step 4 of']:visible").wait_for()
-    assert "Apart from the exact run" in dials.locator("svg[aria-label^='Step 4 of']:visible").get_attribute("aria-label")
+    assert "Apart from the exact run" in dials.locator(
+        "svg[aria-label^='Step 4 of']:visible"
+    ).get_attribute("aria-label")
