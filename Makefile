@@ -4,17 +4,24 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := settings.ini setup.py constraints.txt
 
-.PHONY: help demo test docs browser-test lab bench measure export clean-notebooks wheel-test clean
+.PHONY: help demo test lint types docs browser-test lab bench measure export \
+	book clean-notebooks hooks wheel-test clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/runtime  ## find a program from its examples, in a minute or two
-	$(BIN)/neural_compile induce fibonacci_seeded --space language
+	$(BIN)/neural_compile induce fibonacci_seeded --space language --report found.html
 
 test: .venv/dev  ## run every check: notebooks clean, modules fresh, notebooks run, pytest passes
 	$(BIN)/python tools/check.py
+
+lint: .venv/dev  ## ruff: style and line length, in notebooks too
+	$(BIN)/python tools/check.py lint
+
+types: .venv/dev  ## mypy
+	$(BIN)/python tools/check.py types
 
 docs: .venv/dev  ## build the site into docs/_site: the notebooks, run, and the API reference
 	$(BIN)/python tools/docs.py
@@ -29,7 +36,13 @@ bench: .venv/runtime  ## measure speed
 	$(BIN)/neural_compile bench
 
 export: .venv/dev  ## write the modules from the notebooks
-	$(BIN)/nbdev_export
+	$(BIN)/python tools/export.py
+
+book: .venv/dev  ## write the tables of chapters in README, CONTRIBUTING and index
+	$(BIN)/python tools/book.py
+
+hooks: .venv/dev  ## let git check style, types and exports before each commit
+	$(BIN)/pre-commit install
 
 clean-notebooks: .venv/dev  ## strip outputs and metadata from the notebooks
 	$(BIN)/nbdev_clean

@@ -1,4 +1,4 @@
-"""Everything about the package is in settings.ini, which nbdev reads too; this file hands it to setuptools."""
+"""Everything about the package is in settings.ini, which nbdev reads too."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -35,6 +35,7 @@ setup(
     ],
     packages=find_packages(include=[lib, f"{lib}.*"]),
     include_package_data=True,
+    package_data={lib: ["*.pyi", "py.typed"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()},

@@ -1,4 +1,7 @@
-"""Settings of the site. `make docs` copies this folder and the notebooks' pages to build/docs/source, and runs Sphinx there."""
+"""Settings of the site.
+
+`make docs` copies this folder and the notebooks' pages to build/docs/source, and runs
+Sphinx there."""
 
 from importlib import metadata
 
@@ -16,7 +19,8 @@ python_maximum_signature_line_length = 80  # longer signatures have one argument
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 
-mathjax_path = "tex-svg.js"  # both scripts are fetched by tools/docs.py, so that a reader's browser asks nobody else
+# Both scripts are fetched by tools/docs.py, so that a reader's browser asks nobody else
+mathjax_path = "tex-svg.js"
 mathjax3_config = {
     "options": {"enableMenu": False}
 }  # the menu would ask for files that are not here
@@ -46,17 +50,22 @@ html_theme_options = {
 
 
 def find_type(app, env, node, contnode):
-    """Signatures name types as the module does that imports them: take the one module that defines the name."""
-    python = env.domains["py"]
+    """Signatures name types as the module does that imports them.
+
+    So take the one module that defines a class of that name."""
+    if node.get("refdomain") != "py":
+        return None
+    python, target = env.domains["py"], node.get("reftarget")
+    kinds = ("class", "data")
     found = [
         name
-        for name in python.objects
-        if name.split(".")[2:] == [node.get("reftarget")]
+        for name, entry in python.objects.items()
+        if name.rsplit(".", 1)[-1] == target and entry.objtype in kinds
     ]
-    if node.get("refdomain") == "py" and len(found) == 1:
-        return python.resolve_xref(
-            env, node["refdoc"], app.builder, "obj", found[0], node, contnode
-        )
+    if len(found) != 1:
+        return None
+    args = (env, node["refdoc"], app.builder, "obj", found[0], node, contnode)
+    return python.resolve_xref(*args)
 
 
 def setup(app):

@@ -15,7 +15,7 @@ install_import_hook(
     "neural_compile", "typechecker.check"
 )  # before any test imports neural_compile
 
-# The first call of a jitted function compiles it: no deadline fits both it and the others.
+# The first call of a jitted function compiles it: no deadline fits it and the others
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 

@@ -1,45 +1,61 @@
-"""The same run on one device and on two; each in a process of its own, as devices are counted before JAX starts."""
+"""The same tuning on one device and on two.
+
+Each in a process of its own, as devices are counted before JAX starts.
+"""
 
 import json
 import subprocess
 import sys
+
+import numpy as np
 
 SCRIPT = """
 import json, sys
 import jax
 import numpy as np
 import neural_compile as nc
+from neural_compile.loss.training import Training
+from neural_compile.loss.tuning import Decision
+
 nc.use_cores(int(sys.argv[1]))
-run = nc.tune(nc.TASKS["map_dec"], "map_inc", restarts=5, steps=10, key=jax.random.key(0), progress=False)
-left = nc.tune(nc.TASKS["map_dec"], "map_inc", restarts=70, steps=110, key=jax.random.key(0), curriculum=False, progress=False, retire=lambda *_: np.arange(70) > 2)
-print(json.dumps({"devices": len(jax.devices()), "losses": run.losses.tolist(), "programs": [str(p) for p in run.programs], "left": left.losses[:3, -1].tolist()}))
+task, key = nc.TASKS["map_dec"], jax.random.key(0)
+short = Training(steps=10)
+run = nc.tune(task, "map_inc", short, restarts=5, key=key, progress=False)
+
+def leave_three(look):
+    return Decision(retire=np.arange(70) > 2)
+
+long = Training(steps=110, curriculum=False)
+left = nc.tune(
+    task, "map_inc", long, restarts=70, key=key, watch=leave_three, progress=False
+)
+found = {
+    "devices": len(jax.devices()),
+    "losses": run.losses.tolist(),
+    "programs": [str(program) for program in run.programs],
+    "left": left.losses[:3, -1].tolist(),
+}
+print(json.dumps(found))
 """
 
 
+def tuned_on(devices):
+    command = [sys.executable, "-c", SCRIPT, str(devices)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def furthest(x, y):
+    return np.abs(np.array(x) - np.array(y)).max()
+
+
 def test_two_devices_give_the_run_of_one():
-    one, two = (
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", SCRIPT, str(n)],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
-        for n in (1, 2)
-    )
-    assert (one["devices"], two["devices"]) == (1, 2) and one["programs"] == two[
-        "programs"
-    ]
-    assert (
-        max(
-            abs(a - b)
-            for x, y in zip(one["losses"], two["losses"])
-            for a, b in zip(x, y)
-        )
-        < 1e-5
-    )
-    assert (
-        max(abs(a - b) for a, b in zip(one["left"], two["left"])) < 1e-3
-    )  # After 110 steps, and one move to fewer groups
-    assert len(one["losses"]) == 5 and len({tuple(row) for row in two["losses"]}) == 5
+    one, two = tuned_on(1), tuned_on(2)
+    assert (one["devices"], two["devices"]) == (1, 2)
+    assert one["programs"] == two["programs"]
+    assert furthest(one["losses"], two["losses"]) < 1e-5
+    # After 110 steps, and one move to fewer groups
+    assert furthest(one["left"], two["left"]) < 1e-3
+    assert len(one["losses"]) == 5
+    assert len({tuple(row) for row in two["losses"]}) == 5

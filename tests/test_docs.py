@@ -1,4 +1,4 @@
-"""What must fail the build of the site does, and pages say what the notebooks and modules say."""
+"""What must fail the build of the site does, and pages say what their sources say."""
 
 import re
 import sys
@@ -10,8 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 import api
 import check_site
-import docs
 import notebooks
+
+import docs
 
 MODULE = '''"""Sums."""
 __all__ = ["SIZE", "total", "Pair"]
@@ -38,8 +39,10 @@ class Pair(NamedTuple):
         "The other way round."
 '''
 PAGES = {
-    "index.html": '<h1 id="top">x</h1><a href="a/b.html#there">b</a><a href="https://example.org/">away</a><a href="#top">up</a>',
-    "a/b.html": '<a href="../index.html" id="there">home</a><img src="../x.svg"><input name="src" data="//no">',
+    "index.html": '<h1 id="top">x</h1><a href="a/b.html#there">b</a>'
+    '<a href="https://example.org/">away</a><a href="#top">up</a>',
+    "a/b.html": '<a href="../index.html" id="there">home</a><img src="../x.svg">'
+    '<input name="src" data="//no">',
     "x.svg": "<svg/>",
     "s.css": "@import 'near.css'; a { background: url(data:x) }",
 }
@@ -86,7 +89,8 @@ def test_a_sound_site_has_no_faults(tmp_path):
         ("<style>@import url(https://cdn.example/x.css)</style>", "cdn.example"),
         ('<p style="background: url(//cdn.example/x.png)">', "cdn.example"),
         (
-            '<script type="application/vnd.jupyter.widget-state+json">{"value": "<img src=\\"https://cdn.example/x.png\\">"}</script>',
+            '<script type="application/vnd.jupyter.widget-state+json">'
+            '{"value": "<img src=\\"https://cdn.example/x.png\\">"}</script>',
             "cdn.example",
         ),
         ('<iframe src="HTTPS://cdn.example/">', "cdn.example"),
@@ -150,10 +154,10 @@ def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "CACHE", tmp_path / "build")
     for name, last in (
-        ("nbs/00_good.ipynb", "#| slow\n1 / 0"),
+        ("nbs/assembly/1_good.ipynb", "#| slow\n1 / 0"),
         ("nbs/tutorials/01_bad.ipynb", "1 / 0"),
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(
             nbformat.v4.new_notebook(
                 cells=[nbformat.v4.new_code_cell(source) for source in ("1 + 1", last)]
@@ -199,11 +203,12 @@ def test_reference_says_what_the_module_says():
         docs.linker(names, "p.m"),
     )
     assert (
-        "{py:function} total(x: Float[Array, 'restarts steps'], *, axis: int=0) -> float"
-        in page
+        "{py:function} total(x: Float[Array, 'restarts steps'], *, axis: int=0)"
+        " -> float" in page
     )
     assert (
-        '| **x** | `Float[Array, "restarts steps"]` |  | \\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |'
+        '| **x** | `Float[Array, "restarts steps"]` |  | '
+        "\\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |"
         in page
     )
     assert (
@@ -234,9 +239,11 @@ def test_chapters_show_what_they_should():
     kept = "# `total`\n\n[`total`](x.md) $`total`$\n\n```\n`total`\n```"
     assert show(kept, "markdown") == [kept]
     assert show(
-        "[a](02b_fast.ipynb#b) [c](../00_assembly.ipynb) [d](tutorials/01_e.ipynb)",
+        "[a](2_fast.ipynb#b) [c](../loss/1_x.ipynb) [d](../nbs/tutorials/01_e.ipynb)",
         "markdown",
-    ) == ["[a](fast.ipynb#b) [c](../assembly.ipynb) [d](tutorials/e.ipynb)"]
+    ) == ["[a](fast.ipynb#b) [c](../loss/x.ipynb) [d](tutorials/e.ipynb)"]
+    (folded,) = docs.shown(cell("#| code-fold: true\nassert 1"), module, link)
+    assert folded.metadata["tags"] == ["hide-cell"] and folded.source == "assert 1"
 
 
 def test_contents_are_in_order():
@@ -244,15 +251,16 @@ def test_contents_are_in_order():
         docs.page_of(docs.ROOT / "nbs" / name)
         for name in (
             "index.ipynb",
-            "00_assembly.ipynb",
-            "02b_fast.ipynb",
-            "tutorials/01_assembly.ipynb",
+            "assembly/1_programs.ipynb",
+            "appendix/2_fast.ipynb",
+            "tutorials/01_programs.ipynb",
         )
     ]
     assert re.findall(r"^[\w/]+$", docs.contents(pages), re.M) == [
-        "assembly",
-        "fast",
-        "tutorials/assembly",
+        *docs.GUIDES,
+        "assembly/programs",
+        "appendix/fast",
+        "tutorials/programs",
         "reference/index",
         "reference/cli",
         "changelog",

@@ -1,17 +1,22 @@
-"""Enumeration finds what is there, once, and says what is not: against slow enumerators and closed forms."""
+"""Enumeration finds what is there, once, and says what is not.
+
+Against slow enumerators and closed forms.
+"""
 
 import itertools
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import neural_compile as nc
-from neural_compile import synthesis
+from neural_compile.assembly.batches import encode_all, which_fit
+from neural_compile.assembly.engine import execute_many
+from neural_compile.assembly.tasks import Examples
 from neural_compile.synthesis.abstraction import (
     CURRICULUM,
     climb,
@@ -19,98 +24,52 @@ from neural_compile.synthesis.abstraction import (
     matched,
     weight,
 )
-from neural_compile.assembly.programs import execute_many
-from neural_compile.assembly.batches import Seen, encode_all, hash_rows, which_fit
-from neural_compile.synthesis.bodies import Bodies, Chunk, straight_lines, turns
-from neural_compile.synthesis.language import expressions, functions
-from neural_compile.assembly.tasks import Examples, check_examples
-from neural_compile.synthesis.values import (
-    Values,
-    filled,
-    primitives,
-    search_values,
-    setting,
-)
-from strategies import machines, memories, programs, register_values
-
-KEY = jax.random.key(0)
+from neural_compile.synthesis.bodies import bodies_for, grow, straight_lines, turns
+from neural_compile.synthesis.expressions import expressions, functions
+from neural_compile.synthesis.language import Expression, candidate, lower
+from neural_compile.synthesis.search import Room
+from neural_compile.synthesis.values import Values, filled, primitives, setting
 
 
-def uniform(b):
-    return lambda choose, n, base: ([choose(base) for _ in range(base)], {})
+def uniform(choose, n, base):
+    return [choose(base) for _ in range(base)], {}
 
 
-def as_task(
-    name: str, program: nc.Program, clock: nc.Clock, *, base=5, cells=3, registers=4
-) -> nc.Task:
-    "The task of doing what a program does."
+def as_task(name, answer, *, base=5, cells=3, registers=4) -> nc.Task:
+    "The task of doing what an answer does."
 
     def target(m, r, n, b):
-        memory, _, _, _ = execute_many(
-            program,
+        given = [r.get(k, 0) for k in range(registers)]
+        ran = execute_many(
+            answer.program,
             np.array([m]),
-            np.array([[r.get(k, 0) for k in range(registers)]]),
+            np.array([given]),
             base=b,
-            steps=clock.steps(len(program), n, b),
+            steps=answer.steps(n, b),
         )
-        return memory[0].tolist()
+        return ran.memory[0].tolist()
 
-    return nc.Task(
-        name, name, uniform(base), target, base=base, registers=registers, cells=cells
+    size = dict(base=base, registers=registers, cells=cells)
+    return nc.Task(name, name, uniform, target, **size)
+
+
+def changes_nothing(examples) -> bool:
+    return bool((examples.target == examples.memory).all())
+
+
+def grown(bodies, levels):
+    "Bodies with so many more levels."
+    for _ in range(levels):
+        list(grow(bodies))
+    return bodies
+
+
+def program_of(lines, body) -> nc.Program:
+    "Numbers of lines as a program."
+    rows = lines[list(body)].tolist()
+    return nc.Program(
+        tuple(nc.Line(nc.INSTRUCTIONS[op], a, b, o) for op, a, b, o in rows)
     )
-
-
-# Batches
-
-
-@given(st.data())
-@settings(max_examples=150)
-def test_a_batch_judges_like_one_program_at_a_time(data):
-    machine = data.draw(machines())
-    batch = data.draw(st.lists(programs(machine), min_size=1, max_size=4))
-    memory, registers = (
-        np.array([data.draw(s(machine)) for _ in range(3)], np.int32)
-        for s in (memories, register_values)
-    )
-    clocks = [
-        data.draw(
-            st.sampled_from([nc.Clock(0, 7), nc.Clock(halts=True), nc.Clock(0, 40)])
-        )
-        for _ in batch
-    ]
-    right, _, _, halted = execute_many(
-        batch[0], memory, registers, base=machine.base, steps=40
-    )
-    target, mask = (
-        (right if data.draw(st.booleans()) else memory),
-        np.array(
-            data.draw(
-                st.lists(
-                    st.booleans(), min_size=3 * machine.base, max_size=3 * machine.base
-                )
-            )
-        ).reshape(3, -1),
-    )
-    shown = Examples(memory, registers, target, mask, 1, machine.base)
-    assert which_fit(*encode_all(batch, clocks, shown), shown).tolist() == [
-        bool(check_examples(p, c, shown).all()) for p, c in zip(batch, clocks)
-    ]
-
-
-@given(
-    st.lists(st.lists(st.integers(0, 60), min_size=2, max_size=2), max_size=300),
-    st.integers(1, 5),
-)
-def test_seen_is_a_set(rows, parts):
-    seen, known = Seen(), set()
-    for part in np.array_split(np.array(rows).reshape(-1, 2), parts):
-        new = seen.add(hash_rows(part)).tolist() if len(part) else []
-        expected = []
-        for row in map(tuple, part.tolist()):
-            expected.append(row not in known)
-            known.add(row)
-        assert new == expected
-    assert seen.count == len(known)
 
 
 # Counts
@@ -132,88 +91,69 @@ def in_order(after, body):
 
 
 def test_one_spelling_of_each_renaming_is_in_order():
-    "Bodies in order are as many as classes of bodies under renaming, counted by trying all renamings."
+    "Bodies in order are as many as classes under renaming, found by trying all."
     one = turns(straight_lines(4), range(4))[:, 0] >= 0
-    assert (
-        one.sum() == 6 * 5 + 4 * 2
-    )  # Bell numbers: the ways in which three names, or two, can be equal
+    # Bell numbers: the ways in which three names, or two, can be equal
+    assert one.sum() == 6 * 5 + 4 * 2
     lines = straight_lines(2)
-    after, every = (
-        turns(lines, range(2)),
-        list(itertools.product(range(len(lines)), repeat=2)),
-    )
+    after = turns(lines, range(2))
+    every = list(itertools.product(range(len(lines)), repeat=2))
     used = [[s in nc.INSTRUCTIONS[op].slots for s in "abo"] for op in lines[:, 0]]
-    renamed = lambda body, p: tuple(
-        (lines[i, 0], *(p[r] if u else 0 for r, u in zip(lines[i, 1:], used[i])))
-        for i in body
-    )
+
+    def renamed(body, names):
+        rows = []
+        for i in body:
+            op, *operands = lines[i]
+            rows.append((op, *(names[r] * u for r, u in zip(operands, used[i]))))
+        return tuple(rows)
+
     classes = {min(renamed(body, p) for p in ([0, 1], [1, 0])) for body in every}
     assert sum(in_order(after, body) for body in every) == len(classes)
 
 
 @pytest.mark.parametrize("repeated", [False, True])
 def test_bodies_are_all_effects_and_one_of_each(repeated):
-    "Against every sequence of one and two lines over two registers, run one by one on the same probes."
+    "Against every sequence of one and two lines, run one by one on the same probes."
     shown = nc.TASKS["map_inc"].sample(4, seed=1, base=4, cells=2)
-    shown = replace(
-        shown, registers=shown.registers[:, :2] + np.arange(2, dtype=np.int32)
-    )
-    bodies = Bodies(shown, shown.mask, range(2), repeated=repeated)
-    for _ in range(2):
-        for _ in bodies.grow():
-            pass
-    memory, registers = (
-        bodies.probes[0].astype(np.int32),
-        bodies.probes[1].astype(np.int32),
-    )
+    two = shown.registers[:, :2] + np.arange(2, dtype=np.int32)
+    shown = replace(shown, registers=two)
+    bodies = grown(bodies_for(shown, range(2), repeated=repeated), 2)
+    memory, registers = (x.astype(np.int32) for x in bodies.probes)
+    lines, after = bodies.code.lines, bodies.code.after
 
     def effect(body):
         M, R = memory, registers
         if len(body):
-            program = nc.Program(
-                tuple(
-                    nc.Line(nc.INSTRUCTIONS[op], a, b, o)
-                    for op, a, b, o in bodies.lines[list(body)].tolist()
-                )
-            )
-            M, R, _, _ = execute_many(
-                program, memory, registers, base=4, steps=len(body)
-            )
+            program = program_of(lines, body)
+            ran = execute_many(program, memory, registers, base=4, steps=len(body))
+            M, R = ran.memory, ran.registers
         vectors = [R[:, r].tobytes() for r in range(2)]
         return M.tobytes(), tuple(vectors if repeated else sorted(vectors))
 
-    after = bodies.machine[1]
     every = [
         body
         for n in (0, 1, 2)
-        for body in itertools.product(range(len(bodies.lines)), repeat=n)
+        for body in itertools.product(range(len(lines)), repeat=n)
         if not repeated or in_order(after, body)
     ]
-    kept = [
-        effect([i for i in body if i >= 0])
-        for level in bodies.levels[1:]
-        for body in level.tolist()
-    ]
-    assert len(kept) == len(set(kept)) and set(kept) | {effect(())} == {
-        effect(body) for body in every
-    }
+    kept = [effect(body[body >= 0]) for level in bodies.levels[1:] for body in level]
+    assert len(kept) == len(set(kept))
+    assert set(kept) | {effect(())} == {effect(body) for body in every}
 
 
 def test_the_number_of_expressions_is_a_closed_form_for_each_size():
-    pool, ops = functions(nc.TASKS["map_inc"], {}, 3), 6
+    pool, ops = functions(nc.TASKS["map_inc"].sample(4, seed=1), 3), 6
     for size in (2, 3, 4):
-        maps, scans, reductions = (
-            3 * len(pool[size - 1]),
-            ops * (size == 2),
-            4 * ops * len(pool[size - 2]),
-        )  # apply, map and filter take the same functions
-        assert sum(
-            1 for _ in expressions(size, pool, [])
-        ) == maps + scans + reductions + count_cond(pool, size - 1)
+        maps = 3 * len(pool[size - 1])  # apply, map and filter take the same functions
+        scans = ops * (size == 2)
+        reductions = 4 * ops * len(pool[size - 2])
+        others = count_cond(pool, size - 1)
+        found = sum(1 for _ in expressions(size, pool))
+        assert found == maps + scans + reductions + others
 
 
 def count_cond(pool, total):
-    "cond takes a function that changes something and two more, of so many steps together."
+    "cond takes a function that changes something and two more, of `total` steps."
     size = [len(level) for level in pool]
     return sum(
         size[i] * size[j] * size[total - i - j]
@@ -222,159 +162,155 @@ def count_cond(pool, total):
     )
 
 
+# Lowering
+
+
+def test_only_names_like_r5_are_constants():
+    "A name of a skeleton that ends in the number of a given register is its own."
+    row = nc.Combinator("copy", (), "read i x5\nwrite i x5\nadd x5 r5 x5\nhalt")
+    program = lower(Expression(row, ()), Room(given=(5,)))
+    read, _, add, _ = program
+    assert read.o != 5 and add.b == 5 and add.o == read.o
+    assert len({read.a, read.o, 5}) == 3
+
+
+def test_an_expression_needs_its_instructions():
+    table = tuple(i for i in nc.INSTRUCTIONS if i.name != "jump")
+    task = nc.TASKS["map_inc"].using(table)
+    found = nc.synthesize(task, progress=False)
+    assert found.tried and not found.solutions
+    assert all(c.kind in ("apply",) for c in found.templates)
+
+
+def test_candidates_know_the_constants_of_their_task():
+    found = nc.synthesize(nc.TASKS["parity"], space="all", progress=False)
+    ran = found.solutions[0].answer.run([5, 1], base=8)
+    assert ran.memory[0] == 1
+
+
 # What is in the space is found
 
 
 @pytest.mark.parametrize("combinator", nc.EXTENDED, ids=lambda c: c.name)
 def test_every_expression_of_size_two_is_found_again_as_a_task(combinator):
-    pool = functions(nc.TASKS["map_inc"], {}, 1)
+    pool = functions(nc.TASKS["map_inc"].sample(4, seed=1), 1)
+    room, space = Room(registers=5), [nc.Expressions(2, (combinator,))]
     for size in (1, 2):
-        for made, arguments in expressions(size, pool, [], (combinator,)):
-            c = synthesis.candidate(made, arguments, [], 5, size)
-            task = as_task(
-                c.expression, c.program, c.clock, base=3, cells=2, registers=5
-            )
-            if not (
-                task.sample(8, seed=0).target != task.sample(8, seed=0).memory
-            ).any():
-                continue  # It does nothing
-            found = nc.synthesize(task, size=2, language=(combinator,), progress=False)
+        for expression in expressions(size, pool, room, (combinator,)):
+            c = candidate(expression, room, size)
+            task = as_task(c.expression, c.answer, base=3, cells=2, registers=5)
+            if changes_nothing(task.sample(8, seed=0)):
+                continue
+            found = nc.synthesize(task, space=space, progress=False)
             if found.solutions:
                 assert found.solutions[0].size <= size
             else:
-                assert not nc.verify(c.program, c.clock, task), c
+                assert not c.answer.verify(task), c
 
 
 @given(st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_every_short_body_is_found_again_as_a_task(data):
     lines = straight_lines(2)
-    body = data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=1, max_size=3))
-    program = nc.Program(
-        tuple(
-            nc.Line(nc.INSTRUCTIONS[op], a, b, o)
-            for op, a, b, o in lines[body].tolist()
-        )
-    )
-    task = as_task(
-        "body", program, nc.Clock(0, len(body)), base=4, cells=1, registers=2
-    )
-    shown = task.sample(16, seed=1)
-    if (shown.target == shown.memory).all():
-        return  # It does nothing that shows
-    found = nc.synthesize(task, space="assembly", lines=3, progress=False)
-    assert (
-        found.solutions
-        and len(found.solutions[0].program) <= len(body)
-        and found.shortest
-    )
+    names = [nc.INSTRUCTIONS[op].name for op in lines[:, 0]]
+    writes = [n for n, name in enumerate(names) if name == "write"]
+    first = data.draw(st.lists(st.integers(0, len(lines) - 1), max_size=2))
+    body = [*first, data.draw(st.sampled_from(writes))]
+    answer = nc.Answer(program_of(lines, body), nc.Clock(0, len(body)))
+    task = as_task("body", answer, base=4, cells=1, registers=2)
+    assume(not changes_nothing(task.sample(16, seed=1)))
+    found = nc.synthesize(task, space=[nc.Assembly(3)], progress=False)
+    assert found.solutions and found.shortest
+    assert len(found.solutions[0].program) <= len(body)
 
 
-def test_every_loop_that_works_cell_by_cell_is_found_again():
-    for text in (
+def found_in_assembly(text, clock, lines):
+    "What is found for the task of doing what a loop does, cell by cell."
+    answer = nc.Answer(nc.parse(text), clock)
+    task = as_task("loop", answer, base=4, cells=3)
+    task = replace(task, family=((1, 4), (3, 8)))
+    found = nc.synthesize(task, space=[nc.Assembly(lines)], progress=False)
+    assert found.solutions and found.shortest, text
+    return len(found.solutions[0].program)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "read 0 1\ninc 1 1\nwrite 0 1\ninc 0 0",
         "write 0 0\ninc 0 0",
         "add 0 0 1\nwrite 0 1\ninc 0 0",
-    ):
-        program = nc.parse(text)
-        task = replace(
-            as_task("loop", program, nc.Clock(len(program)), base=4, cells=3),
-            family=((1, 4), (3, 8)),
-        )
-        found = nc.synthesize(task, space="assembly", lines=4, progress=False)
-        assert (
-            found.solutions
-            and len(found.solutions[0].program) <= len(program)
-            and found.shortest
-        ), text
+    ],
+)
+def test_every_loop_that_works_cell_by_cell_is_found_again(text):
+    length = len(nc.parse(text))
+    assert found_in_assembly(text, nc.Clock(length), 4) <= length
 
 
 def test_a_loop_behind_a_prelude_is_found():
-    program = nc.parse("inc 1 1\nloop:\nwrite 0 1\ninc 0 0\njump 3 loop")
-    task = replace(
-        as_task("ones", program, nc.Clock(3, 1), base=4, cells=3),
-        family=((1, 4), (3, 8)),
-    )
-    found = nc.synthesize(task, space="assembly", lines=5, progress=False)
-    assert found.solutions and len(found.solutions[0].program) <= 4 and found.shortest
+    text = "inc 1 1\nloop:\nwrite 0 1\ninc 0 0\njump 3 loop"
+    assert found_in_assembly(text, nc.Clock(3, 1), 5) <= 4
 
 
 def test_every_value_of_cost_two_is_found_where_it_is_stored():
     shown = nc.TASKS["access"].sample(16, seed=1)
     values = Values(setting(shown), primitives())
     for _ in range(2):
-        for _ in values.grow():
-            pass
-    for a, v in itertools.product(range(values.starts[2]), range(values.starts[-1])):
+        list(values.grow())
+    addresses, stored = range(values.starts[2]), range(values.starts[-1])
+    for a, v in itertools.product(addresses, stored):
         address, value = values.tree(a), values.tree(v)
 
         def target(m, r, n, b):
-            here = setting(
-                Examples(
-                    np.array([m], np.int32),
-                    np.zeros((1, 6), np.int32),
-                    np.array([m]),
-                    np.ones((1, b), bool),
-                    n,
-                    b,
-                )
-            )
+            memory, registers = np.array([m], np.int32), np.zeros((1, 6), np.int32)
+            every = np.ones((1, b), bool)
+            here = setting(Examples(memory, registers, memory, every, n, b))
             at, x = int(here.value(address)[0]), int(here.value(value)[0])
             return [x if c == at else None for c in range(b)]
 
-        task = nc.Task("store", "", uniform(8), target, cells=1)
-        fits = [
-            c
-            for chunk in search_values(task, task.sample(16, seed=1), 2)
-            for c in chunk.candidates
-        ]
-        assert (
-            fits
-            and nc.verify(fits[0].program, fits[0].clock, task)
-            and fits[0].size <= 1 + max(values.cost(a), values.cost(v))
-        ), (address, value)
+        task = nc.Task("store", "", uniform, target, cells=1)
+        parts = nc.Stores(2).search(task)
+        fits = [c for part in parts for c in part.candidates]
+        assert fits and fits[0].answer.verify(task), (address, value)
+        assert fits[0].size <= 1 + max(values.cost(a), values.cost(v))
 
 
 # What is not there is not
 
 
-@pytest.mark.parametrize(
-    "name, lines",
-    [
-        ("inc", 3),
-        ("parity", 3),
-        ("access", 4),
-        ("add", 5),
-        ("map_inc", 4),
-        ("map_dec", 4),
-    ],
-)
-def test_the_shortest_program_of_a_task(name, lines):
+SHORTEST = {"inc": 3, "parity": 3, "access": 4, "add": 5, "map_inc": 4, "map_dec": 4}
+
+
+@pytest.mark.parametrize("name", SHORTEST)
+def test_the_shortest_program_of_a_task(name):
     found = nc.synthesize(nc.TASKS[name], space="assembly", progress=False)
-    assert (
-        len(found.solutions[0].program) == lines
-        and found.shortest
-        and ("none shorter" in repr(found))
-    )
-    assert all(nc.verify(s.program, s.clock, found.task) for s in found.solutions)
+    lines = SHORTEST[name]
+    assert len(found.solutions[0].program) == lines and found.shortest
+    assert all(s.answer.verify(found.task) for s in found.solutions)
+    within = ", ".join(n for n in ("once", "loop", "prelude") if n in found.exhausted)
+    many = "s" * ("loop" in found.exhausted)
+    assert f"none shorter: all of up to {lines - 1} lines in the" in repr(found)
+    assert f"skeleton{many} {within} were tried" in repr(found)
 
 
 def test_no_program_of_two_lines_does_inc():
-    "A bound that does not rest on skeletons: every program of two lines over two registers, jumps and halts included, read after every number of steps."
-    per_line = [
-        (n, a, b, o)
-        for n, i in enumerate(nc.INSTRUCTIONS)
-        for a, b, o in itertools.product(
-            *(range(2) if s in i.slots else [0] for s in "abo")
-        )
-    ]
+    """A bound that does not rest on skeletons.
+
+    Every program of two lines over two registers, jumps and halts included, read after
+    every number of steps.
+    """
+    per_line = []
+    for n, i in enumerate(nc.INSTRUCTIONS):
+        choices = [range(2) if slot in i.slots else [0] for slot in "abo"]
+        per_line += [(n, *operands) for operands in itertools.product(*choices)]
     assert len(per_line) == 6 * 8 + 4 * 4 + 2 * 2 + 2
     codes = np.array(list(itertools.product(per_line, repeat=2)), np.int32)
+    lengths = np.full(len(codes), 2)
     shown = nc.TASKS["inc"].sample(6, seed=0)
     for steps in (*range(1, 17), -16):
-        assert not which_fit(
-            codes, np.full(len(codes), 2), np.full(len(codes), steps), shown
-        ).any()
+        assert not which_fit(codes, lengths, np.full(len(codes), steps), shown).any()
+    three = nc.parse("read 0 1\ninc 1 1\nwrite 0 1")
+    assert which_fit(*encode_all([nc.Answer(three, nc.Clock(0, 3))], shown), shown)
 
 
 # Costs, instructions, limits
@@ -382,162 +318,122 @@ def test_no_program_of_two_lines_does_inc():
 
 def test_costs_are_data():
     shown = nc.TASKS["map_inc"].sample(4, seed=1)
-    bodies = Bodies(
-        shown, shown.mask, range(6), repeated=True, costs={"read": 2, "mul": 3}
-    )
-    for _ in range(3):
-        for _ in bodies.grow():
-            pass
     price = {"read": 2, "mul": 3}
+    bodies = grown(bodies_for(shown, range(6), repeated=True, costs=price), 3)
+    names = [nc.INSTRUCTIONS[op].name for op in bodies.code.lines[:, 0]]
     for cost, level in enumerate(bodies.levels):
-        assert all(
-            sum(
-                price.get(nc.INSTRUCTIONS[bodies.lines[i, 0]].name, 1)
-                for i in body
-                if i >= 0
-            )
-            == cost
-            for body in level[:2000].tolist()
-        )
-    dear = nc.synthesize(
-        nc.TASKS["inc"], space="stores", costs={"inc": 5}, progress=False
-    )
-    assert (
-        dear.solutions
-        and dear.solutions[0].size
-        > nc.synthesize(nc.TASKS["inc"], space="stores", progress=False)
-        .solutions[0]
-        .size
-    )
-    with pytest.raises(nc.InputError, match="a cost is a whole number from 1"):
-        nc.synthesize(nc.TASKS["inc"], costs={"inc": 0})
+        for body in level[:2000]:
+            assert sum(price.get(names[i], 1) for i in body[body >= 0]) == cost
+    task = nc.TASKS["inc"]
+    cheap = nc.synthesize(task, space=[nc.Stores()], progress=False)
+    dear = nc.synthesize(task, space=[nc.Stores(costs={"inc": 5})], progress=False)
+    assert dear.solutions[0].size > cheap.solutions[0].size
 
 
-@pytest.mark.parametrize("space", ["stores", "assembly"])
-def test_an_instruction_of_the_users_is_searched_like_ours(space):
+@pytest.mark.parametrize("search", [nc.Stores, nc.Assembly])
+def test_a_cost_is_a_whole_number_from_one(search):
+    for wrong in (0, -1):
+        with pytest.raises(nc.InputError, match="a cost is a whole number from 1"):
+            search(costs={"inc": wrong})
+
+
+def test_with_costs_only_lines_that_were_tried_count_as_proof():
+    "Reads cost 2: what costs up to 3 is every program of one line, not of two."
+    space = [nc.Assembly(costs={"read": 2})]
+    found = nc.synthesize(nc.TASKS["inc"], space=space, progress=False)
+    assert len(found.solutions[0].program) == 3 and found.solutions[0].size == 4
+    assert found.exhausted == {"once": 1} and not found.shortest
+
+
+@pytest.mark.parametrize("search", [nc.Stores, nc.Assembly])
+def test_an_instruction_of_the_users_is_searched_like_ours(search):
     table = (*nc.INSTRUCTIONS, nc.Instruction("xor", "a b o", lambda a, b: a ^ b))
-    task = nc.Task(
-        "xor",
-        "",
-        uniform(8),
-        lambda m, r, n, b: [m[0] ^ m[1]] + [None] * (b - 1),
-        cells=1,
-        family=((1, 16),),
-    )
-    assert not nc.synthesize(
-        task, space=space, lines=4, cost=3, progress=False
-    ).solutions
-    found = nc.synthesize(
-        task, space=space, lines=5, cost=4, instructions=table, progress=False
-    )
-    assert any(line.instruction.name == "xor" for line in found.solutions[0].program)
+
+    def target(m, r, n, b):
+        return [m[0] ^ m[1]] + [None] * (b - 1)
+
+    task = nc.Task("xor", "", uniform, target, cells=1, family=((1, 16),))
+    assert not nc.synthesize(task, space=[search(4)], progress=False).solutions
+    found = nc.synthesize(task.using(table), space=[search(5)], progress=False)
+    lines = found.solutions[0].program
+    assert any(line.instruction.name == "xor" for line in lines)
 
 
 def test_the_memory_limit_leaves_a_part_and_says_so():
-    found = nc.synthesize(
-        nc.TASKS["sort"], space="assembly", lines=4, memory_limit=1e6, progress=False
-    )
-    assert (
-        any("met the memory limit" in why for why in found.left)
-        and not found.solutions
-        and found.exhausted["once"] == 3
-    )
+    task, space = nc.TASKS["sort"], [nc.Assembly(4)]
+    found = nc.synthesize(task, space=space, memory_limit=1e6, progress=False)
+    assert any("met the memory limit" in why for why in found.left)
+    assert not found.solutions and found.exhausted["once"] == 3
     assert "met the memory limit" in repr(found)
 
 
-def test_an_interrupt_waits_for_the_chunk_and_keeps_what_was_found(monkeypatch):
-    def search(*args, **kwargs):
-        c = nc.template("map_inc")
-        yield Chunk("first", 10, 1, [replace(c, solves=True)])
-        os.kill(os.getpid(), signal.SIGINT)
-        yield Chunk(
-            "second", 5, 1, [replace(c, expression="late", solves=False, score=1.0)]
-        )
-        yield Chunk("third", 1)
+def test_a_space_is_a_name_or_searches():
+    for wrong in ("everything", []):
+        with pytest.raises(nc.InputError, match="space is one of language"):
+            nc.synthesize(nc.TASKS["inc"], space=wrong)
+    for search in (nc.Expressions, nc.Stores, nc.Assembly):
+        with pytest.raises(nc.InputError, match="is at least 1, found 0"):
+            search(0)
 
-    monkeypatch.setattr(synthesis, "search_language", search)
-    found = nc.synthesize(nc.TASKS["map_inc"], progress=False)
-    assert (
-        "interrupted in second" in found.stopped
-        and found.tried == 15
-        and found.solutions
-        and [t.expression for t in found.templates][:1] == ["late"]
-    )
+
+# Stopping
+
+
+@dataclass(frozen=True)
+class Interrupted(nc.Search):
+    "A search of a user's own, interrupted in its second part."
+
+    to_the_end = True
+
+    def search(self, task, memory_limit=2e9):
+        c = nc.template("map_inc")
+        yield nc.Progress("first", 10, 1, [replace(c, solves=True)])
+        os.kill(os.getpid(), signal.SIGINT)
+        late = replace(c, expression="late", solves=False, score=1.0)
+        yield nc.Progress("second", 5, 1, [late])
+        yield nc.Progress("third", 1)
+
+
+def test_an_interrupt_waits_for_the_part_and_keeps_what_was_found():
+    task = nc.TASKS["map_inc"]
+    found = nc.synthesize(task, space=[Interrupted()], progress=False)
+    assert found.stopped == nc.Stopped(nc.Why.INTERRUPTED, "in second")
+    assert found.tried == 15 and found.solutions
+    assert found.templates[0].expression == "late"
     found.resume(progress=False)
     assert found.stopped is None and found.tried == 16
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_resumed_search_ends_as_if_it_had_not_been_stopped():
-    for space in ("language", "stores", "assembly"):
-        settings = dict(space=space, size=2, cost=3, lines=3, progress=False)
-        whole, parts = (
-            nc.synthesize(nc.TASKS["parity"], **settings),
-            nc.synthesize(nc.TASKS["parity"], time_limit=0, **settings),
-        )
-        stops = 0
-        while parts.stopped:
-            parts.resume(time_limit=0, progress=False)
-            stops += 1
-        assert stops > 2 and (parts.solutions, parts.levels, parts.exhausted) == (
-            whole.solutions,
-            whole.levels,
-            whole.exhausted,
-        )
+@pytest.mark.parametrize("search", [nc.Expressions(2), nc.Stores(3), nc.Assembly(3)])
+def test_a_resumed_search_ends_as_if_it_had_not_been_stopped(search):
+    task, settings = nc.TASKS["parity"], dict(space=[search], progress=False)
+    whole = nc.synthesize(task, **settings)
+    parts = nc.synthesize(task, time_limit=0, **settings)
+    stops = 0
+    while parts.stopped:
+        assert parts.stopped.why is nc.Why.TIME
+        parts.resume(time_limit=0, progress=False)
+        stops += 1
+    assert stops > 2 and parts.solutions == whole.solutions
+    assert (parts.levels, parts.exhausted) == (whole.levels, whole.exhausted)
 
 
-# Decoding and what follows it
-
-
-def test_early_snapshots_and_the_untuned_template_are_not_lost():
-    "map_parity from map_inc: tuning falls into a trap, the template does not."
-    tuned = nc.tune(
-        nc.TASKS["map_parity"],
-        "map_inc",
-        restarts=4,
-        steps=300,
-        key=KEY,
-        progress=False,
-    )
-    search = lambda weights: {
-        d.restart
-        for d in nc.decode(
-            weights, tuned.task, samples=50_000, key=KEY, clock=tuned.clock
-        )
-    }
-    assert len(search(tuned.controllers)) < 4 and search(tuned.snapshots) == search(
-        tuned.untuned
-    ) == {0, 1, 2, 3}
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 5),
-            st.sampled_from(["noop", "max 1 1 1", "inc 5 5", "read 0 4"]),
-        ),
-        max_size=4,
-    )
-)
-@settings(max_examples=15)
-def test_simplify_takes_out_what_was_put_in(extra):
-    rows = ["loop:", "read 0 1", "inc 1 1", "write 0 1", "inc 0 0", "jump 3 loop"]
-    for at, row in extra:
-        rows.insert(max(1, min(at, len(rows) - 1)), row)
-    program = nc.parse("\n".join(rows))
-    clock = nc.Clock(len(program))
-    if not nc.verify(program, clock, nc.TASKS["map_inc"]):
-        return  # `read 0 4` before the loop's own read is harmless, others are not
-    short, clock = nc.simplify(program, clock, nc.TASKS["map_inc"])
-    assert len(short) == 4 and nc.verify(short, clock, nc.TASKS["map_inc"])
+def test_searches_come_in_turn_until_one_has_a_solution():
+    task, searches = nc.TASKS["access"], [nc.Expressions(2), nc.Stores(), nc.Assembly()]
+    found = nc.synthesize(task, space=searches, progress=False)
+    assert found.solutions[0].kind == "stores" and "once" not in found.exhausted
+    assert found.exhausted["language"] == 2
 
 
 # Abstraction
 
+leaves = st.sampled_from(["0", "r5"])
 trees = st.recursive(
-    st.sampled_from(["0", "r5"]),
+    leaves,
     lambda t: st.one_of(
-        st.tuples(st.sampled_from(["read", "inc"]), t), st.tuples(st.just("add"), t, t)
+        st.tuples(st.sampled_from(["read", "inc"]), t),
+        st.tuples(st.just("add"), t, t),
     ),
     max_leaves=8,
 )
@@ -555,6 +451,5 @@ def test_what_two_trees_have_in_common_is_in_both(t, u):
 
 def test_the_curriculum_is_climbed_with_what_was_learned():
     rows = list(climb(CURRICULUM, cost=6, progress=False))
-    assert all(row["helped"]["cost"] for row in rows) and not any(
-        row["alone"]["cost"] for row in rows[2:]
-    )
+    assert all(row["helped"]["cost"] for row in rows)
+    assert not any(row["alone"]["cost"] for row in rows[2:])

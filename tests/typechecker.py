@@ -1,4 +1,4 @@
-"""How signatures are checked at run time: by beartype, with PEP 484's rule that a whole number will do for a float."""
+"""How signatures are checked at run time: by beartype, where an int is a float."""
 
 from beartype import BeartypeConf, beartype
 

@@ -1,6 +1,9 @@
-"""The pages of the API reference, read from the modules' text: signatures and comments stay as they are written."""
+"""The pages of the API reference, read from the modules' text.
+
+Signatures and comments stay as they are written."""
 
 import ast
+import copy
 import io
 import re
 import tokenize
@@ -60,18 +63,45 @@ def read_module(name, text):
     )
 
 
-def methods(node):
-    """The public methods and properties of a class."""
-    return [
-        m for m in node.body if isinstance(m, FUNCTION) and not m.name.startswith("_")
-    ]
+def bases(node, module):
+    """A class, and those of the same module that it is made from."""
+    named = (base.id for base in node.bases if isinstance(base, ast.Name))
+    found = [module.public.get(name) for name in named]
+    above = [b for base in found if base is not None for b in bases(base, module)]
+    return [node, *above]
+
+
+def borrowed(statement, module):
+    """The function behind `name = staticmethod(function)`, under that name."""
+    if not isinstance(statement, ast.Assign):
+        return None
+    made = statement.value
+    if not (isinstance(made, ast.Call) and ast.unparse(made.func) == "staticmethod"):
+        return None
+    function = copy.copy(module.public.get(ast.unparse(made.args[0])))
+    if function is None:
+        return None
+    function.name = statement.targets[0].id
+    function.decorator_list = [ast.Name("staticmethod")]
+    return function
+
+
+def methods(node, module):
+    """The public methods and properties of a class, inherited ones too."""
+    found = {}
+    for base in bases(node, module):
+        for statement in base.body:
+            m = borrowed(statement, module) or statement
+            if isinstance(m, FUNCTION) and not m.name.startswith("_"):
+                found.setdefault(m.name, m)
+    return list(found.values())
 
 
 def undocumented(module):
     """Public functions, classes and their public methods that have no docstring."""
     for name, node in module.public.items():
         members = [(name, node)] + (
-            [(f"{name}.{m.name}", m) for m in methods(node)]
+            [(f"{name}.{m.name}", m) for m in methods(node, module)]
             if isinstance(node, ast.ClassDef)
             else []
         )
@@ -83,7 +113,7 @@ def undocumented(module):
 
 
 def one_line(module, name):
-    """What a public name is for: the first line of its docstring, or the comment behind a constant."""
+    """What a name is for: its docstring's first line, or a constant's comment."""
     node = module.public[name]
     documented = isinstance(node, (*FUNCTION, ast.ClassDef))
     return (
@@ -94,12 +124,15 @@ def one_line(module, name):
 
 
 def names(modules, stable):
-    """Full names by short ones: those of each module by module.name too, by the name alone what is stable or only one module has."""
+    """Full names by short ones.
+
+    Those of each module by module.name too; by the name alone what is stable, or what
+    only one module has."""
     table, alone = {}, {}
     for module in modules:
         for name, node in module.public.items():
             members = (
-                [f"{name}.{m.name}" for m in methods(node)]
+                [f"{name}.{m.name}" for m in methods(node, module)]
                 if isinstance(node, ast.ClassDef)
                 else []
             )
@@ -113,7 +146,7 @@ def names(modules, stable):
 
 
 def fields(node):
-    """The fields of a dataclass, an equinox module or a named tuple, as (argument, default)."""
+    """The fields of a dataclass or a module of equinox, as (argument, default)."""
     for f in node.body:
         if isinstance(f, ast.AnnAssign):
             default = f.value
@@ -126,7 +159,7 @@ def fields(node):
 
 
 def arguments(node):
-    """The arguments of a function, or of a class's constructor, as (argument, default)."""
+    """The arguments of a function or a constructor, as (argument, default)."""
     if isinstance(node, ast.ClassDef):
         constructor = next(
             (m for m in node.body if isinstance(m, FUNCTION) and m.name == "__init__"),
@@ -167,7 +200,7 @@ def signature(node):
 
 
 def prose(text, link=lambda name: f"`{name}`"):
-    """Plain text with `names` as markdown: names become links, and nothing else is markup."""
+    """Plain text as markdown: `names` become links, and nothing else is markup."""
     parts = re.split(r"`([^`]+)`", text)
     return "".join(
         link(part) if n % 2 else re.sub(r"([\\*_|<>$\[\]{}^~])", r"\\\1", part)
@@ -181,7 +214,7 @@ def code(text):
 
 
 def table(module, node, link):
-    """Arguments or fields with what their comments say; nothing where there is no comment."""
+    """Arguments or fields with what their comments say; nothing if there is none."""
     rows = [
         (arg.arg, arg.annotation, default, arg.end_lineno)
         for arg, default in arguments(node)
@@ -220,7 +253,7 @@ def table(module, node, link):
 
 
 def entry(module, name, node, kind, link, source, fence="::::"):
-    """One symbol: its signature, what it is for, its arguments, where it is defined, and its methods."""
+    """One symbol: its signature, what it is for, its arguments, source, and methods."""
     decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
     head, options = f"{fence}{{py:{kind}}} {name}{signature(node)}", []
     if {"property", "cached_property"} & set(decorators):
@@ -235,7 +268,7 @@ def entry(module, name, node, kind, link, source, fence="::::"):
     if isinstance(node, ast.ClassDef):
         parts += [
             entry(module, m.name, m, "method", link, None, fence[:-1])
-            for m in methods(node)
+            for m in methods(node, module)
         ]
     return "\n\n".join(filter(None, [*parts, source and source(name, node), fence]))
 
@@ -274,7 +307,7 @@ def page(module, chapter, source, link):
         for n, node in module.public.items()
         if not kinds[n]
     ]
-    title = module.name.split(".")[-1]
+    title = module.name.split(".", 1)[1]
     parts = [
         f"# {title}",
         f"```{{py:module}} {module.name}\n```",

@@ -1,4 +1,4 @@
-"""Faults of a built site: links that lead nowhere, and anything that a reader's browser would ask of another host."""
+"""Faults of a built site: links that lead nowhere, and what is asked of other hosts."""
 
 import re
 from html.parser import HTMLParser

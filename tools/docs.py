@@ -1,4 +1,7 @@
-"""Behind `make docs`: run the notebooks, write the pages of the reference, build the site into docs/_site, check it."""
+"""Behind `make docs`: run the notebooks, write the pages, build the site, check it.
+
+The pages are those of the notebooks, of the guides in docs/, and of the reference; the
+site is built into docs/_site."""
 
 import ast
 import base64
@@ -16,10 +19,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import nbformat
-
 import api
+import book
 import check_site
+import nbformat
 import notebooks
 
 ROOT = notebooks.ROOT
@@ -43,12 +46,17 @@ SCRIPTS = {  # npm tarball, its sha512, and the files of it that pages load
     ),
 }
 DIRECTIVE = re.compile(r"^#\|.*\n?", re.M)
-NUMBER = r"\d+[a-z]?_"  # of a notebook's file name; pages go without
+NUMBER = r"[0-9]+_"  # of a notebook's file name; pages go without
+GUIDES = ("install", "choosing", "paper", "glossary")  # Written by hand, in docs/
 # `a name` in markdown, but not within blocks of code, headings, links and maths
 NAMED = re.compile(
     r"```.*?```|^#+ [^\n]*|\[[^\]]*\]\([^)]*\)|\$[^$]+\$|`(?:nc\.)?([A-Za-z_][\w.]*)`",
     re.S | re.M,
 )
+FOLDED = {  # How a solution is shown: a click unfolds it
+    "tags": ["hide-cell"],
+    "mystnb": {"code_prompt_show": "Solution", "code_prompt_hide": "Solution"},
+}
 
 
 def stop(faults, what):
@@ -74,11 +82,13 @@ def fetch(tarball, sha512):
             content = urlopen(f"{REGISTRY}/{tarball}", timeout=60).read()
         except (URLError, TimeoutError) as error:
             sys.exit(
-                f"docs FAILED: could not fetch {REGISTRY}/{tarball}: {error}. Behind a mirror, set npm_config_registry to its address."
+                f"docs FAILED: could not fetch {REGISTRY}/{tarball}: {error}. "
+                "Behind a mirror, set npm_config_registry to its address."
             )
         if base64.b64encode(hashlib.sha512(content).digest()).decode() != sha512:
             sys.exit(
-                f"docs FAILED: {REGISTRY}/{tarball} is not the file whose sha512 is in tools/docs.py."
+                f"docs FAILED: {REGISTRY}/{tarball} is not the file whose sha512 "
+                "is in tools/docs.py."
             )
         VENDOR.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(content)
@@ -111,17 +121,14 @@ def page_of(path):
 
 
 def exported(notebook):
-    """The module that a notebook writes, or nothing."""
-    found = [
-        re.search(r"^#\| default_exp (\w+)", cell.source, re.M)
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
+    """The module that a notebook writes, such as assembly.programs, or nothing."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    found = [re.search(r"^#\| default_exp ([\w.]+)", source, re.M) for source in code]
     return next((match[1] for match in found if match), None)
 
 
 def linker(names, prefer):
-    """Turns a name in backticks into a link to the reference, where that name is one thing, or this module's own."""
+    """Turns a name in backticks into a link, if it is one thing, or this module's."""
 
     def link(name):
         full = names.get(f"{prefer}.{name}") or names.get(name)
@@ -131,46 +138,41 @@ def linker(names, prefer):
 
 
 def linked(markdown, link):
-    """Markdown with links to the reference, and links between notebooks as links between pages."""
+    """Markdown with links to the reference, and notebooks' links as links of pages."""
+    markdown = markdown.replace("](../nbs/", "](").replace("](docs/", "](")
+    markdown = re.sub(r"\]\(((?:\.\./)*)\.\./docs/", r"](\1", markdown)
     markdown = re.sub(rf"(\]\((?:[\w./-]*/)?){NUMBER}(\w+\.ipynb)", r"\1\2", markdown)
     return NAMED.sub(lambda match: link(match[1]) if match[1] else match[0], markdown)
 
 
 def shown(cell, module, link):
-    """The cells that a reader sees of this one; code has anchors for the names that it exports."""
+    """The cells a reader sees of this one; names that it exports get anchors."""
     if cell.cell_type == "markdown":
         return [nbformat.v4.new_markdown_cell(linked(cell.source, link))]
-    directives, source = (
-        {line.strip() for line in DIRECTIVE.findall(cell.source)},
-        DIRECTIVE.sub("", cell.source).strip(),
-    )
+    directives = {line.strip() for line in DIRECTIVE.findall(cell.source)}
+    source = DIRECTIVE.sub("", cell.source).strip()
     if cell.cell_type == "raw" or "#| hide" in directives or not source:
         return []
-    defined = (
-        [name for node in ast.parse(source).body for name in api.names_of(node)]
-        if "#| export" in directives
-        else []
-    )
-    anchors = "".join(
-        f'<div id="{module.name}.{name}-code"></div>'
-        for name in defined
-        if name in module.public
-    )
+    defined = []
+    if "#| export" in directives:
+        nodes = ast.parse(source).body
+        defined = [name for node in nodes for name in api.names_of(node)]
+    public = [name for name in defined if name in module.public]
+    anchors = "".join(f'<div id="{module.name}.{name}-code"></div>' for name in public)
     code = nbformat.v4.new_code_cell(source, outputs=cell.outputs)
+    if "#| code-fold: true" in directives:
+        code.metadata.update(FOLDED)
     return [nbformat.v4.new_markdown_cell(anchors), code] if anchors else [code]
 
 
 def contents(pages):
     """The site's table of contents, which the landing page holds."""
-    groups = {
-        "Chapters": [p for p in pages if p.parent == Path() and p.stem != "index"],
-        "Tutorials": [p for p in pages if p.parent != Path()],
-        "Reference": [
-            Path("reference/index"),
-            Path("reference/cli"),
-            Path("changelog"),
-        ],
-    }
+    below = lambda folder: [p for p in pages if p.parent == Path(folder)]
+    groups = {"Guides": [Path(guide) for guide in GUIDES]}
+    groups |= {part.capitalize(): below(part) for part in book.PARTS}
+    groups["Tutorials"] = below(book.TUTORIALS)
+    reference = ("reference/index", "reference/cli", "changelog")
+    groups["Reference"] = [Path(page) for page in reference]
     tree = "```{{toctree}}\n:hidden:\n:caption: {}\n\n{}\n```"
     return "\n\n".join(
         tree.format(name, "\n".join(str(p.with_suffix("")) for p in group))
@@ -181,12 +183,12 @@ def contents(pages):
 
 def write_notebooks(books, modules, names):
     """Write a page for each notebook that was run."""
-    for path, book in books.items():
-        module = modules.get(exported(book))
+    for path, run in books.items():
+        module = modules.get(exported(run))
         link = linker(names, module and module.name)
         page = nbformat.v4.new_notebook(
-            metadata=book.metadata,
-            cells=[new for cell in book.cells for new in shown(cell, module, link)],
+            metadata=run.metadata,
+            cells=[new for cell in run.cells for new in shown(cell, module, link)],
         )
         if page_of(path) == Path("index.ipynb"):
             page.cells.append(
@@ -197,75 +199,80 @@ def write_notebooks(books, modules, names):
         write(page_of(path), nbformat.writes(page))
 
 
+def write_guides(link):
+    """Write the pages that are kept by hand, and the changelog."""
+    pages = {f"{guide}.md": ROOT / f"docs/{guide}.md" for guide in GUIDES}
+    for page, path in (pages | {"changelog.md": ROOT / "CHANGELOG.md"}).items():
+        write(page, linked(path.read_text(encoding="utf-8"), link))
+
+
+def table_of(head, rows):
+    """A table of two columns."""
+    return "\n".join([f"| {head} | |", "|---|---|", *rows])
+
+
+def write_module(module, chapter, names):
+    """Write the page of a module."""
+    cfg, home = settings(), page_of(chapter).with_suffix("")
+    file = module.name.replace(".", "/")
+    blob = f"{cfg['git_url']}/blob/{cfg['branch']}/{file}.py"
+
+    def source(symbol, node):
+        there = f"../../{home}.html#{module.name}.{symbol}-code"
+        line = f'<a href="{blob}#L{node.lineno}">source</a>'
+        return f'{line} · <a href="{there}">in its chapter</a>'
+
+    link = linker(names, module.name)
+    page = api.page(module, f"../../{home}.ipynb", source, link)
+    write(f"reference/{home}.md", page)
+
+
+def command_line():
+    """The page of the command line, as typer writes it."""
+    lib = settings()["lib_name"]
+    what = [f"{lib}.cli", "utils", "docs", "--name", lib]
+    what += ["--title", "The command line"]
+    command = [sys.executable, "-m", "typer", *what]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def write_reference(chapters, modules, names, stable):
     """Write the pages of the modules, of the stable names and of the command line."""
-    cfg, link = settings(), linker(names, None)
-    rows = lambda head, body: "\n".join([f"| {head} | |", "|---|---|", *body])
+    link, pages = linker(names, None), {}
     for name, module in modules.items():
-        blob = f"{cfg['git_url']}/blob/{cfg['branch']}/{cfg['lib_path']}/{name}.py"
-        chapter = page_of(chapters[name]).stem
-        source = lambda symbol, node: (
-            f'<a href="{blob}#L{node.lineno}">source</a> · <a href="../{chapter}.html#{module.name}.{symbol}-code">in its chapter</a>'
-        )
-        write(
-            f"reference/{name}.md",
-            api.page(module, f"../{chapter}.ipynb", source, linker(names, module.name)),
-        )
+        write_module(module, chapters[name], names)
+        pages[name] = page_of(chapters[name]).with_suffix("")
     of_name = [
         f"| {link(name)} | {api.prose(api.one_line(modules[home], name), link)} |"
         for name, home in stable.items()
     ]
     of_module = [
-        f"| [{name}]({name}.md) | {api.prose(module.doc, link)} |"
+        f"| [{name}]({pages[name]}.md) | {api.prose(module.doc, link)} |"
         for name, module in modules.items()
     ]
     marks = {
-        "stable": rows("name", of_name),
-        "modules": rows("module", of_module),
-        "pages": "\n" + "\n".join(modules),
+        "stable": table_of("name", of_name),
+        "modules": table_of("module", of_module),
+        "pages": "\n" + "\n".join(map(str, pages.values())),
     }
     index = SOURCE / "reference/index.md"
-    index.write_text(
-        re.sub(r"<!-- (\w+) -->", lambda match: marks[match[1]], index.read_text())
-    )
-    typed = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "typer",
-            f"{cfg['lib_name']}.cli",
-            "utils",
-            "docs",
-            "--name",
-            cfg["lib_name"],
-            "--title",
-            "The command line",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    write("reference/cli.md", typed)
+    fill = lambda match: marks[match[1]]
+    index.write_text(re.sub(r"<!-- (\w+) -->", fill, index.read_text()))
+    write("reference/cli.md", command_line())
 
 
 def read_package(chapters):
-    """The modules in the order of their chapters, full names by short ones, and the stable names with their modules."""
+    """The modules in the order of their chapters, and the stable names' modules."""
     lib = ROOT / settings()["lib_path"]
-    modules = {
-        name: api.read_module(
-            f"{lib.name}.{name}", (lib / f"{name}.py").read_text(encoding="utf-8")
-        )
-        for name in chapters
+    modules = {}
+    for name in chapters:
+        text = (lib / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
+        modules[name] = api.read_module(f"{lib.name}.{name}", text)
+    face = ast.parse((lib / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in face.body if isinstance(node, ast.ImportFrom)]
+    return modules, {
+        alias.name: node.module for node in imports for alias in node.names
     }
-    face = ast.parse((lib / "__init__.py").read_text(encoding="utf-8"))
-    home = {
-        alias.name: node.module.split(".")[-1]
-        for node in face.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    listed = api.read_module(lib.name, ast.unparse(face)).exported
-    return modules, {name: home[name] for name in listed}
 
 
 def sphinx(source, built):
@@ -300,23 +307,17 @@ def main():
     }
     print(f"{time.monotonic() - start:6.1f} s  notebooks", flush=True)
 
-    chapters = {exported(book): path for path, book in books.items() if exported(book)}
+    chapters = {exported(run): path for path, run in books.items() if exported(run)}
     modules, stable = read_package(chapters)
 
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
-    shutil.copytree(
-        ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("_site", "__pycache__")
-    )
+    left = shutil.ignore_patterns("_site", "__pycache__", *(f"{g}.md" for g in GUIDES))
+    shutil.copytree(ROOT / "docs", SOURCE, ignore=left)
     vendor(SOURCE / "_static")
     names = api.names(modules.values(), stable)
     write_notebooks(books, modules, names)
     write_reference(chapters, modules, names, stable)
-    write(
-        "changelog.md",
-        linked(
-            (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), linker(names, None)
-        ),
-    )
+    write_guides(linker(names, None))
 
     faults = [
         f"{name} has no docstring: add a line in its notebook"
@@ -334,7 +335,8 @@ def main():
     shutil.rmtree(SITE, ignore_errors=True)
     BUILT.rename(SITE)
     print(
-        f"{time.monotonic() - start:6.1f} s  the site is in {SITE.relative_to(ROOT)}/index.html"
+        f"{time.monotonic() - start:6.1f} s  the site is in "
+        f"{SITE.relative_to(ROOT)}/index.html"
     )
 
 

@@ -1,10 +1,11 @@
-"""What enumeration, templates, decoding and learned operations are worth: `python tools/measure_synthesis.py [PART …]`.
+"""Measure what enumeration, templates, decoding and learned operations are worth.
 
-Writes results/synthesis.json after every row and leaves out rows that are there already, so it can be stopped and started again. Run it alone on the machine.
-Parts: solve, templates, halving, decoding, curriculum."""
+`python tools/measure_synthesis.py [PART …]` writes results/synthesis.json after every
+row and leaves out rows that are there already, so it can be stopped and started again.
+Run it alone on the machine. The parts: solve, templates, halving, decoding, curriculum.
+"""
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,32 +13,14 @@ from pathlib import Path
 import jax
 
 import neural_compile as nc
+from neural_compile.experiments.budgets import SCHEDULE, Round
+from neural_compile.experiments.campaigns import versions, write_json
 from neural_compile.synthesis.abstraction import CURRICULUM, climb
-from neural_compile.experiments.induce import SCHEDULE, Round, _attempt, versions
-from neural_compile.synthesis.spaces import synthesize
-from neural_compile.loss.tuning import tune
 
 PATH = Path(__file__).resolve().parent.parent / "results/synthesis.json"
-SOLVE = (
-    "inc",
-    "map_inc",
-    "map_dec",
-    "reduce",
-    "parity",
-    "map_parity",
-    "list_parity",
-    "access",
-    "increment",
-    "add",
-    "swap",
-    "list_k",
-    "fibonacci",
-    "fibonacci_seeded",
-    "sort",
-)
 SCAN = "loop:\nread 0 3\nadd 2 3 2\nwrite 0 2\ninc 0 0\njump 4 loop"
-DECODED = (
-    ("fibonacci_seeded", SCAN),
+DECODED = (  # task and start
+    ("fibonacci_seeded", "scan"),
     ("fibonacci_seeded", "map_inc"),
     ("fibonacci_seeded", "random"),
     ("map_dec", "random"),
@@ -47,238 +30,219 @@ DECODED = (
 )
 
 
+def uniform(choose, cells, base):
+    """A random memory."""
+    return [choose(base) for _ in range(base)], {}
+
+
 def cellwise(name: str, f, base: int = 8) -> nc.Task:
     """Cells 0 … n−1 each become f(memory, cell, base); the rest is unchanged."""
-    return nc.Task(
-        name,
-        name,
-        lambda choose, n, b: ([choose(b) for _ in range(b)], {}),
-        lambda m, r, n, b: [f(m, i, b) % b for i in range(n)] + m[n:],
-        base=base,
-        cells=4,
-        family=((1, base), (4, 2 * base), (8, 2 * base + 1)),
-    )
+
+    def target(memory, registers, n, b):
+        return [f(memory, i, b) % b for i in range(n)] + memory[n:]
+
+    family = ((1, base), (4, 2 * base), (8, 2 * base + 1))
+    return nc.Task(name, name, uniform, target, base=base, cells=4, family=family)
 
 
 def first(name: str, f) -> nc.Task:
     """M[0] becomes f(memory, base)."""
-    return nc.Task(
-        name,
-        name,
-        lambda choose, n, b: ([choose(b) for _ in range(b)], {}),
-        lambda m, r, n, b: [f(m, b) % b] + [None] * (b - 1),
-        cells=1,
-        family=((1, 16), (1, 17)),
-    )
+
+    def target(memory, registers, n, b):
+        return [f(memory, b) % b] + [None] * (b - 1)
+
+    return nc.Task(name, name, uniform, target, cells=1, family=((1, 16), (1, 17)))
 
 
 # Tasks outside the language, beside those of `nc.TASKS`: what tuning is for.
-OUTSIDE = {
-    name: nc.TASKS[name] for name in ("fibonacci", "fibonacci_seeded", "access", "add")
-} | {
-    t.name: t
-    for t in (
-        cellwise("index", lambda m, i, b: i),
-        cellwise("value + index", lambda m, i, b: m[i] + i),
-        cellwise("square index", lambda m, i, b: i * i),
-        first("difference", lambda m, b: m[0] - m[1]),
-        first("value of address 1", lambda m, b: m[m[1]]),
-    )
-}
+OWN = (
+    cellwise("index", lambda m, i, b: i),
+    cellwise("value + index", lambda m, i, b: m[i] + i),
+    cellwise("square index", lambda m, i, b: i * i),
+    first("difference", lambda m, b: m[0] - m[1]),
+    first("value of address 1", lambda m, b: m[m[1]]),
+)
+OUTSIDE = {n: nc.TASKS[n] for n in ("fibonacci", "fibonacci_seeded", "access", "add")}
+OUTSIDE |= {task.name: task for task in OWN}
+
+
+def described(found: nc.Synthesis) -> dict:
+    """A synthesis as a row."""
+    best = found.solutions[0] if found.solutions else None
+    return {
+        "seconds": round(found.seconds, 2),
+        "tried": found.tried,
+        "how": best and best.expression,
+        "lines": best and len(best.program),
+        "program": best and str(best.program),
+        "clock": best and str(best.clock),
+        "shortest": found.shortest,
+        "exhausted": found.exhausted,
+        "left": found.left,
+        "stopped": found.stopped and str(found.stopped),
+    }
 
 
 def solve(name):
-    task, row = nc.TASKS[name], {"task": name}
-    for space, settings in (("all", dict(lines=4)), ("assembly", dict(lines=6))):
-        found = synthesize(task, space=space, time_limit=60, progress=False, **settings)
-        best = found.solutions[0] if found.solutions else None
-        row[space] = {
-            "seconds": round(found.seconds, 2),
-            "tried": found.tried,
-            "how": best and best.expression,
-            "lines": best and len(best.program),
-            "program": best and str(best.program),
-            "clock": best and str(best.clock),
-            "shortest": found.shortest,
-            "exhausted": found.exhausted,
-            "left": found.left,
-            "stopped": found.stopped,
-        }
+    """What a task costs with everything, and with assembly alone."""
+    everything = [nc.Expressions(language=nc.EXTENDED), nc.Stores(), nc.Assembly(4)]
+    spaces, row = {"all": everything, "assembly": [nc.Assembly(6)]}, {"task": name}
+    for label, space in spaces.items():
+        options = dict(space=space, time_limit=60, progress=False)
+        row[label] = described(nc.synthesize(nc.TASKS[name], **options))
     return row
+
+
+def leads_to_an_answer(task, start, plan: Round, key) -> bool:
+    """Whether one start solves the task, tuned and decoded as the plan says."""
+    training, watch = nc.Training(steps=plan.steps), nc.StopWhenSolved()
+    options = dict(restarts=plan.restarts, key=key, watch=watch, progress=False)
+    tuned = nc.tune(task, start, training, **options)
+    if tuned.solution:
+        return True
+    options = dict(samples=plan.samples, key=key, clock=tuned.clock, first_only=True)
+    return bool(nc.decode(tuned.snapshots, task, **options))
 
 
 def templates(name):
-    """Which of the ranked templates lead to an answer, each tuned alone and very briefly, and how soon in the order."""
-    task, found = OUTSIDE[name], synthesize(OUTSIDE[name], progress=False)
-    for settings in (
-        (100, 4, 2000),
-        (250, 16, 20_000),
-    ):  # More where so little solves nothing
-        steps, restarts, samples = settings
+    """Which templates lead to an answer, each tuned alone and briefly, and how soon."""
+    task = OUTSIDE[name]
+    found = nc.synthesize(task, progress=False)
+    for plan in (Round(1, 100, 4, 2000), Round(1, 250, 16, 20_000)):
         hits = [
-            _attempt(
-                task,
-                t,
-                Round(1, steps, restarts),
-                jax.random.key(k),
-                float("inf"),
-                False,
-                samples=samples,
-            )[1]
-            is not None
-            for k, t in enumerate(found.templates)
+            leads_to_an_answer(task, start, plan, jax.random.key(k))
+            for k, start in enumerate(found.templates)
         ]
-        if any(hits):
+        if any(hits):  # More where so little solves nothing
             break
-    m, s = len(hits), sum(hits)
+    solved = sum(hits)
     return {
         "task": name,
-        "steps": steps,
-        "restarts": restarts,
-        "samples": samples,
+        "steps": plan.steps,
+        "restarts": plan.restarts,
+        "samples": plan.samples,
         "templates": [t.expression for t in found.templates],
         "solved": hits,
-        "first": 1 + hits.index(True) if s else None,
-        "random_order": round((m + 1) / (s + 1), 2) if s else None,
+        "first": 1 + hits.index(True) if solved else None,
+        "random_order": round((len(hits) + 1) / (solved + 1), 2) if solved else None,
     }
 
 
-def halving(name_key):
-    """Seconds to an answer by tuning alone, with successive halving and with equal shares of the same work."""
-    name, key = name_key.rsplit(" ", 1)
-    row, equal = (
-        {"task": name, "key": int(key)},
-        (
-            Round(
-                SCHEDULE[0].starts,
-                sum(r.starts * r.steps for r in SCHEDULE) // SCHEDULE[0].starts,
-            ),
-        ),
-    )
-    for way, schedule in (("halving", SCHEDULE), ("equal", equal)):
-        start = time.perf_counter()
-        found = nc.induce(
-            OUTSIDE[name],
-            space="language",
-            schedule=schedule,
-            key=jax.random.key(int(key)),
-            progress=False,
-        )
+def halving(row_name):
+    """Seconds to an answer with successive halving, and with equal shares of work."""
+    name, key = row_name.rsplit(" ", 1)
+    starts = SCHEDULE[0].starts
+    equal = Round(starts, sum(r.starts * r.steps for r in SCHEDULE) // starts)
+    row = {"task": name, "key": int(key)}
+    for way, schedule in (("halving", SCHEDULE), ("equal", (equal,))):
+        begin = time.perf_counter()
+        options = dict(space="language", schedule=schedule, progress=False)
+        found = nc.induce(OUTSIDE[name], key=jax.random.key(int(key)), **options)
         row[way] = {
-            "seconds": round(time.perf_counter() - start, 2),
+            "seconds": round(time.perf_counter() - begin, 2),
             "verified": bool(found.verified),
-            "how": found.how,
-            "attempts": len(found.attempts),
+            "how": str(found.how),
+            "attempts": len(found.work.attempts),
         }
     return row
 
 
+def timed(call):
+    """What a call gives, and its seconds."""
+    start = time.perf_counter()
+    return call(), time.perf_counter() - start
+
+
 def decoding(number):
-    """Of 16 restarts, how many are solved in about equal seconds: argmax of longer tuning, search without tuning, and search from tuned weights."""
-    name, init = DECODED[int(number)]
-    task, key, init = (
-        nc.TASKS[name],
-        jax.random.key(7),
-        nc.parse(init) if init == SCAN else init,
-    )
-    timed = lambda call: (lambda start: (call(), time.perf_counter() - start))(
-        time.perf_counter()
-    )
-    run = lambda steps: tune(
-        task, init, restarts=16, steps=steps, key=key, retire=False, progress=False
-    )
-    search = lambda weights, samples, clock, **how: {
-        d.restart
-        for d in nc.decode(
-            weights, task, samples=samples, key=jax.random.key(3), clock=clock, **how
-        )
-    }
-    run(50)
+    """Of 16 restarts, how many are solved in about equal seconds.
+
+    By argmax of longer tuning, by search without tuning, and by search from tuned
+    weights.
+    """
+    name, label = DECODED[int(number)]
+    task, start = nc.TASKS[name], nc.parse(SCAN) if label == "scan" else label
+    key, most = jax.random.key(7), 200_000
+
+    def run(steps):
+        training = nc.Training(steps=steps)
+        return nc.tune(task, start, training, restarts=16, key=key, progress=False)
+
+    def solved(weights, samples=most, guidance=nc.Guidance()):
+        options = dict(samples=samples, key=jax.random.key(3), clock=tuned.clock)
+        found = nc.decode(weights, task, search=guidance, **options)
+        return len({d.restart for d in found})
+
+    run(50)  # Compiles
     tuned, tuning_s = timed(lambda: run(750))
-    search(tuned.controllers, 100, tuned.clock)
-    both, search_s = timed(lambda: search(tuned.snapshots, 200_000, tuned.clock))
-    longer, longer_s = timed(lambda: run(int(750 * (tuning_s + search_s) / tuning_s)))
-    _, probe_s = timed(lambda: search(tuned.untuned, 200_000, tuned.clock))
-    control, control_s = timed(
-        lambda: search(
-            tuned.untuned, int(200_000 * (tuning_s + search_s) / probe_s), tuned.clock
-        )
-    )
-    powers = {
-        f"{p:.2f}": len(
-            search(tuned.controllers, 200_000, tuned.clock, power=p, likeliest=1)
-        )
-        for p in (1, 0.5, 1 / 3)
-    }
+    solved(tuned.controllers, 100)
+    both, search_s = timed(lambda: solved(tuned.snapshots))
+    total = tuning_s + search_s
+    longer, longer_s = timed(lambda: run(int(750 * total / tuning_s)))
+    _, probe_s = timed(lambda: solved(tuned.untuned))
+    samples = int(most * total / probe_s)
+    untuned, untuned_s = timed(lambda: solved(tuned.untuned, samples))
+    drawn = {t: nc.Guidance(temperatures=(t,), likeliest=0.0) for t in (2.0, 4.0)}
+    powers = {p: nc.Guidance(power=p, likeliest=1.0) for p in (1.0, 0.5, 1 / 3)}
+    weights = tuned.controllers
     return {
         "task": name,
-        "start": "scan" if not isinstance(init, str) else init,
+        "start": label,
         "argmax": int(longer.strict.sum()),
         "argmax_s": round(longer_s, 1),
-        "untuned": len(control),
-        "untuned_s": round(control_s, 1),
-        "both": len(both),
-        "both_s": round(tuning_s + search_s, 1),
-        "tuned_only": len(search(tuned.controllers, 200_000, tuned.clock)),
-        "drawn": {
-            t: len(
-                search(
-                    tuned.controllers, 200_000, tuned.clock, likeliest=0, temperature=t
-                )
-            )
-            for t in (2, 4)
-        },
-        "powers": powers,
+        "untuned": untuned,
+        "untuned_s": round(untuned_s, 1),
+        "both": both,
+        "both_s": round(total, 1),
+        "tuned_only": solved(weights),
+        "drawn": {f"{t:g}": solved(weights, most, g) for t, g in drawn.items()},
+        "powers": {f"{p:.2f}": solved(weights, most, g) for p, g in powers.items()},
     }
 
 
 def curriculum(number):
-    """The n-th task of the curriculum: alone up to a cost of 8, and with what was learned before it."""
-    n = int(number)
-    *_, helped = climb(CURRICULUM[: n + 1], cost=6, alone=False, progress=False)
-    alone = synthesize(
-        CURRICULUM[n], space="stores", cost=8, time_limit=120, progress=False
-    )
-    return {
-        "task": helped["task"],
-        "operations": helped["operations"],
-        "helped": helped["helped"],
-        "alone": {
-            "cost": alone.solutions[0].size - 1 if alone.solutions else None,
-            "tried": alone.tried,
-            "seconds": round(alone.seconds, 2),
-            "stopped": alone.stopped or alone.left,
-        },
+    """A task of the curriculum: alone up to a cost of 8, and with what was learned."""
+    task = CURRICULUM[int(number)]
+    before = CURRICULUM[: int(number) + 1]
+    *_, helped = climb(before, cost=6, alone=False, progress=False)
+    options = dict(space=[nc.Stores(8)], time_limit=120, progress=False)
+    found = nc.synthesize(task, **options)
+    alone = {
+        "cost": found.solutions[0].size - 1 if found.solutions else None,
+        "tried": found.tried,
+        "seconds": round(found.seconds, 2),
+        "stopped": str(found.stopped) if found.stopped else found.left,
     }
+    kept = {name: helped[name] for name in ("task", "operations", "helped")}
+    return kept | {"alone": alone}
 
 
-PARTS = {
-    "solve": (solve, SOLVE),
-    "templates": (templates, OUTSIDE),
+PARTS = {  # How a part is measured, and its rows
+    "solve": (solve, list(nc.TASKS)),
+    "templates": (templates, list(OUTSIDE)),
     "halving": (halving, [f"{name} {key}" for name in OUTSIDE for key in range(3)]),
     "decoding": (decoding, [str(n) for n in range(len(DECODED))]),
     "curriculum": (curriculum, [str(n) for n in range(len(CURRICULUM))]),
 }
 
-if __name__ == "__main__":
-    wanted = sys.argv[1:] or list(PARTS)
+
+def main(wanted: list[str]):
+    """Measure the rows that are not there yet."""
     if unknown := set(wanted) - set(PARTS):
-        sys.exit(
-            f"unknown part: {', '.join(unknown)}. The parts are: {', '.join(PARTS)}."
-        )
+        parts = ", ".join(PARTS)
+        sys.exit(f"unknown part: {', '.join(unknown)}. The parts are: {parts}.")
     nc.use_cores()
     data = json.loads(PATH.read_text()) if PATH.exists() else {}
-    for part in wanted:
+    for part in wanted or PARTS:
         measure, rows = PARTS[part]
         for name in rows:
             if name in data.setdefault(part, {}):
                 continue
             data[part][name] = measure(name)
-            data["command"], data["versions"] = (
-                "python tools/measure_synthesis.py",
-                versions(),
-            )
-            scratch = PATH.with_suffix(".part")
-            scratch.write_text(json.dumps(data, indent=1) + "\n")
-            os.replace(scratch, PATH)
+            data["command"] = "python tools/measure_synthesis.py"
+            data["versions"] = versions()
+            write_json(PATH, data)
             print(part, name, json.dumps(data[part][name])[:300], flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

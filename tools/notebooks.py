@@ -1,4 +1,6 @@
-"""Run notebooks: each in a kernel of its own, two at a time; what they showed is kept in build/notebooks for the site."""
+"""Run notebooks, each in a kernel of its own, two at a time.
+
+What they showed is kept in build/notebooks for the site."""
 
 import hashlib
 import os
@@ -8,35 +10,32 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import book
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/notebooks"
-LIMIT = float(
-    os.environ.get("NOTEBOOK_SECONDS", 300)
-)  # for one cell: a guard against a runaway, not a measurement
-READ = (
+# For one cell: a guard against a runaway, not a measurement
+LIMIT = float(os.environ.get("NOTEBOOK_SECONDS", 300))
+READ = (  # what any notebook may depend on
     "neural_compile/**/*.py",
     "results/**/*",
     "tests/programs/*",
     "constraints.txt",
     "tools/notebooks.py",
-)  # what any notebook may depend on
+)
 SKIPPED = ("#| slow", "#| eval: false")  # cells that are shown without being run
 
 
 def notebooks():
-    """The notebooks in reading order: the index, chapters, then tutorials; not those nbdev skips too."""
-    found = [
-        p
-        for p in (ROOT / "nbs").rglob("*.ipynb")
-        if not any(part.startswith((".", "_")) for part in p.relative_to(ROOT).parts)
-    ]
-    return sorted(
-        found, key=lambda p: (p.parent != ROOT / "nbs", p.name != "index.ipynb", p)
-    )
+    """The notebooks in reading order; not those nbdev skips too."""
+    nbs = ROOT / "nbs"
+    found = [path.relative_to(nbs) for path in nbs.rglob("*.ipynb")]
+    hidden = lambda path: any(part.startswith((".", "_")) for part in path.parts)
+    kept = (path for path in found if not hidden(path))
+    return [nbs / path for path in sorted(kept, key=book.place)]
 
 
 def cached(path):
@@ -104,12 +103,13 @@ def timed(path):
 
 
 def run_all(paths):
-    """Run these notebooks, printing seconds and errors; returns the names of those that failed."""
+    """Run these notebooks, printing seconds and errors; returns those that failed."""
     failed = []
     with ThreadPoolExecutor(2) as pool:
         for path, (fault, seconds) in zip(paths, pool.map(timed, paths)):
             print(
-                f"{seconds:6.1f} s  {path.relative_to(ROOT)}{'  FAILED' if fault else ''}",
+                f"{seconds:6.1f} s  {path.relative_to(ROOT)}",
+                "FAILED" if fault else "",
                 flush=True,
             )
             if fault:

@@ -1,69 +1,86 @@
-"""Behind `make measure`: put the recorded results into the README, between its markers."""
+"""Behind `make measure`: put the recorded results into the README, at its markers."""
 
 import json
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
 
 
-def demo_sentence(lines):
-    found = [json.loads(line) for line in lines]
-    seconds = sorted(x["seconds"] for x in found)
-    return (
-        f"The demo was strictly verified for {sum(x['verified'] for x in found)} of {len(found)} keys, in {seconds[0]:.0f} to {seconds[-1]:.0f} seconds "
-        f"({seconds[len(seconds) // 2]:.0f} in the middle)."
-    )
+def row(*words):
+    """A line of a table."""
+    return f"| {' | '.join(words)} |"
+
+
+def listed(found):
+    """What enumeration alone made of a task."""
+    if not found["strict"]:
+        return f"no, {found['seconds']} s"
+    return f"strictly, {found['seconds']} s: `{found['how']}`"
+
+
+def tuned(found):
+    """How many restarts from random weights were recovered, by both criteria."""
+    readings = {"strict": "strictly", "paper": "by the paper's criterion"}
+    hits = [
+        f"{found[name]} of {found['restarts']} {how}"
+        for name, how in readings.items()
+        if found[name]
+    ]
+    return f"{', '.join(hits) or 'no'}, {found['seconds']} s"
+
+
+# How a program was found begins or goes on with one of these words
+WAYS = {
+    "enumeration": "enumeration",
+    "from the tuned": "search from tuned weights",
+    "argmax": "argmax of tuned weights",
+    "untuned": "search around an untuned template",
+}
+
+
+def pipeline(found):
+    """What the whole pipeline made of a task, and by which of its stages."""
+    if not found["strict"]:
+        return f"no, {found['seconds']} s"
+    way = next(way for word, way in WAYS.items() if word in found["how"])
+    return f"strictly, {found['seconds']} s: {way}"
 
 
 def table(recorded):
     """One row a task: solved or not, by which criterion, in how many seconds."""
-    yield "| task | enumeration alone | tuning from random weights | the pipeline |"
-    yield "|---|---|---|---|"
+    heads = "task", "enumeration alone", "tuning from random weights", "the pipeline"
+    yield row(*heads)
+    yield "|---" * len(heads) + "|"
     for r in recorded["rows"]:
-        e, t, p = r["enumeration"], r["random"], r["pipeline"]
-        alone = (
-            f"strictly, {e['seconds']} s: `{e['how']}`"
-            if e["strict"]
-            else f"no, {e['seconds']} s"
-        )
-        hits = [
-            f"{n} of {t['restarts']} {how}"
-            for n, how in (
-                (t["strict"], "strictly"),
-                (t["paper"], "by the paper's criterion"),
-            )
-            if n
-        ]
-        tuned = f"{', '.join(hits) or 'no'}, {t['seconds']} s"
-        way = (
-            "enumeration"
-            if p["how"].startswith("enumeration")
-            else "search from tuned weights"
-            if "from the tuned" in p["how"]
-            else "argmax of tuned weights"
-            if "argmax" in p["how"]
-            else "search around an untuned template"
-        )
-        yield f"| `{r['task']}` | {alone} | {tuned} | " + (
-            f"strictly, {p['seconds']} s: {way} |"
-            if p["strict"]
-            else f"no, {p['seconds']} s |"
-        )
+        ways = listed(r["enumeration"]), tuned(r["random"]), pipeline(r["pipeline"])
+        yield row(f"`{r['task']}`", *ways)
+
+
+def demo_sentence(lines):
+    """How often, and how fast, the demo found its program."""
+    found = [json.loads(line) for line in lines]
+    seconds = sorted(x["seconds"] for x in found)
+    verified = sum(x["verified"] for x in found)
+    return (
+        f"The demo was strictly verified for {verified} of {len(found)} keys, in "
+        f"{seconds[0]:.0f} to {seconds[-1]:.0f} seconds "
+        f"({seconds[len(seconds) // 2]:.0f} in the middle)."
+    )
 
 
 def section():
-    recorded = json.loads((ROOT / "results/tasks.json").read_text())
-    demo = demo_sentence((ROOT / "results/demo.jsonl").read_text().splitlines())
-    v = recorded["versions"]
-    return "\n".join(
-        [
-            *table(recorded),
-            "",
-            f"Recorded by `make measure` (key {recorded['key']}; random weights: {recorded['rows'][0]['random']['restarts']} restarts of 1,500 steps, 6 lines) "
-            f"with jax {v['jax']} on Python {v['python']}, {v['cores']} cores of {v['machine']}. {demo}",
-        ]
+    """The table of all tasks, and what it was recorded on."""
+    recorded = json.loads((RESULTS / "tasks.json").read_text())
+    demo = demo_sentence((RESULTS / "demo.jsonl").read_text().splitlines())
+    v, restarts = recorded["versions"], recorded["rows"][0]["random"]["restarts"]
+    made = (
+        f"Recorded by `make measure` (key {recorded['key']}; random weights: "
+        f"{restarts} restarts of 1,500 steps, 6 lines) with jax {v['jax']} on Python "
+        f"{v['python']}, {v['cores']} cores of {v['machine']}. {demo}"
     )
+    return "\n".join([*table(recorded), "", made])
 
 
 STARTS = {
@@ -84,32 +101,27 @@ COLUMNS = (
 )
 
 
-def paper_section():
-    """The paper's table in our setting: argmax → guided decoding, and the control."""
-    recorded = json.loads((ROOT / "results/table1.json").read_text())
-    rows = [
-        "| start | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |",
-        "|---" * (1 + len(COLUMNS)) + "|",
-    ]
+def paper_rows(records):
+    """Argmax → guided decoding, and the control, of our settings."""
+    yield row("start", *(f"`{column}`" for column in COLUMNS))
+    yield "|---" * (1 + len(COLUMNS)) + "|"
     for init, name in STARTS.items():
-        hits = [
-            recorded["records"][f"ours.{init}.{c}"]["result"]["hits"] for c in COLUMNS
-        ]
-        rows.append(
-            f"| {name} | "
-            + " | ".join(
-                f"{h['argmax']} → {h['guided']} ({h['control']})" for h in hits
-            )
-            + " |"
-        )
-    seconds = sum(r["seconds"] for r in recorded["records"].values())
-    return "\n".join(
-        [
-            *rows,
-            "",
-            f"Recorded by `{recorded['command']}`, {len(recorded['records'])} cells in {seconds / 60:.0f} minutes on 2 cores; settings, intervals and the other rows are in `nbs/08b_reproduction.ipynb`.",
-        ]
+        hits = [records[f"ours.{init}.{c}"]["result"]["hits"] for c in COLUMNS]
+        entries = [f"{h['argmax']} → {h['guided']} ({h['control']})" for h in hits]
+        yield row(name, *entries)
+
+
+def paper_section():
+    """The paper's table in our setting, and what it was recorded by."""
+    recorded = json.loads((RESULTS / "table1.json").read_text())
+    records = recorded["records"]
+    minutes = sum(r["seconds"] for r in records.values()) / 60
+    made = (
+        f"Recorded by `{recorded['command']}`, {len(records)} entries in {minutes:.0f} "
+        "minutes on 2 cores; settings, intervals and the other rows are in "
+        "`nbs/experiments/7_table1.ipynb`."
     )
+    return "\n".join([*paper_rows(records), "", made])
 
 
 def fill(text, marker, section):
@@ -123,6 +135,5 @@ def fill(text, marker, section):
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    readme.write_text(
-        fill(fill(readme.read_text(), "results", section()), "table1", paper_section())
-    )
+    text = fill(readme.read_text(), "results", section())
+    readme.write_text(fill(text, "table1", paper_section()))

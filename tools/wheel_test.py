@@ -1,4 +1,4 @@
-"""Behind `make wheel-test`: build the wheel, install it alone in a new environment, and induce a program with it."""
+"""Behind `make wheel-test`: build the wheel, install it alone, and induce with it."""
 
 import subprocess
 import sys
@@ -27,7 +27,8 @@ with tempfile.TemporaryDirectory() as folder:
     run(
         python,
         "-c",
-        "import importlib.util as u; assert u.find_spec('nbdev') is None, 'the wheel installs nbdev'",
+        "import importlib.util as u; "
+        "assert u.find_spec('nbdev') is None, 'the wheel installs nbdev'",
     )
     run(
         folder / "venv/bin/neural_compile",

@@ -29,7 +29,8 @@ BROWSER = os.environ.get("CHROMIUM") or next(
 @pytest.fixture(scope="session")
 def chromium():
     assert BROWSER, (
-        "no Chromium on this machine. Install the package chromium, or set CHROMIUM to its path."
+        "no Chromium on this machine. "
+        "Install the package chromium, or set CHROMIUM to its path."
     )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
@@ -39,7 +40,7 @@ def chromium():
 
 @pytest.fixture
 def page_of(chromium):
-    "Makes pages of a size and colour scheme; errors that a page reports fail the test at its end."
+    "Makes pages of a size and colour scheme; a page's errors fail the test at its end."
     pages, errors = [], []
 
     def make(width: int = 1280, height: int = 900, dark: bool = False):
@@ -87,7 +88,7 @@ def site():
 
 @pytest.fixture
 def open_page(site, page_of):
-    "Opens a page of the site; afterwards, nothing may be missing and no other host may have been asked."
+    "Opens a page; at the end, nothing is missing and no other host was asked."
     faults = []
 
     def open_page(path: str, **size):

@@ -1,4 +1,4 @@
-"""JupyterLab as a person uses it: run a notebook, drag, play, type a fault, tune, stop."""
+"""JupyterLab as a person uses it: run, drag, play, type a fault, tune, stop."""
 
 import json
 import os
@@ -15,10 +15,41 @@ from .conftest import ROOT
 
 RUN_ALL = """async () => {
     const shown = jupyterapp.shell.currentWidget;
-    await shown.context.ready; await shown.sessionContext.ready; await shown.sessionContext.session.kernel.info;
+    await shown.context.ready;
+    await shown.sessionContext.ready;
+    await shown.sessionContext.session.kernel.info;
     await jupyterapp.commands.execute('notebook:run-all-cells');
-    return shown.content.widgets.flatMap(cell => cell.model.outputs ? cell.model.outputs.toJSON().filter(o => o.output_type === 'error').map(o => o.ename + ': ' + o.evalue) : []);
+    const outputs = cell => cell.model.outputs ? cell.model.outputs.toJSON() : [];
+    const errors = shown.content.widgets.flatMap(outputs);
+    const failed = errors.filter(o => o.output_type === 'error');
+    return failed.map(o => o.ename + ': ' + o.evalue);
 }"""
+# A frame that is seen, and for which a condition on its words holds
+SEEN = """n => [...document.querySelectorAll('svg[role=img]')]
+    .some(s => s.checkVisibility() && (words => %s)(s.ariaLabel))"""
+EXPLORED = """
+import jax
+import neural_compile as nc
+
+program = nc.parse('loop:\\nread 1 2\\ninc 2 2\\nwrite 1 2\\ninc 1 1\\njump 3 loop')
+machine = nc.Machine(8, 4, 5)
+weights = nc.compile_program(program, machine, noise=0.02, key=jax.random.key(0))
+nc.explore_run(weights, [3, 1, 2, 7, 0, 5, 5, 5], steps=20)
+"""
+LIVE = """
+import jax
+import neural_compile as nc
+
+live = nc.LiveTuning()
+live
+"""
+TUNED = """
+tuned = nc.tune(
+    nc.TASKS['map_dec'], 'map_inc', restarts=4, steps=200_000,
+    key=jax.random.key(0), watch=[live], progress=False,
+)
+"""
+PLAYED = "import neural_compile as nc\nnc.Playground(training=100_000)"
 
 
 def _free_port() -> int:
@@ -129,48 +160,29 @@ def _drag(page, handle, pixels: int):
 
 def test_a_chapter_runs_and_its_explorer_scrubs_and_plays(lab, page_of):
     page = page_of()
-    _write(
-        lab[1],
-        "run.ipynb",
-        "import jax\nimport neural_compile as nc\nfrom neural_compile.explore.playground import explore_run",
-        "program = nc.parse('loop:\\nread 1 2\\ninc 2 2\\nwrite 1 2\\ninc 1 1\\njump 3 loop')\n"
-        "weights = nc.compile_program(program, nc.Machine(8, 4, 5), noise=0.02, key=jax.random.key(0))\nexplore_run(weights, [3, 1, 2, 7, 0, 5, 5, 5], steps=20)",
-    )
+    _write(lab[1], "run.ipynb", EXPLORED)
     _open(page, lab, "run.ipynb")
     assert page.evaluate(RUN_ALL) == []
     frame = page.locator(".jp-OutputArea-output svg[role=img]:visible").first
     assert frame.get_attribute("aria-label").startswith("Step 0 of 20.")
     _drag(page, page.locator(".noUi-handle").first, 50)
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && !s.ariaLabel.startsWith('Step 0 '))"
-    )
+    page.wait_for_function(SEEN % "!words.startsWith('Step 0 ')")
     dragged = int(frame.get_attribute("aria-label").split()[1])
     assert dragged > 3
     page.locator(".widget-play button").first.click()
-    page.wait_for_function(
-        "n => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && +s.ariaLabel.split(' ')[1] > n + 1)",
-        arg=dragged,
-    )
+    page.wait_for_function(SEEN % "+words.split(' ')[1] > n + 1", arg=dragged)
 
 
 def test_live_tuning_stops_and_keeps_its_result(lab, page_of):
     page = page_of()
-    _write(
-        lab[1],
-        "live.ipynb",
-        "import jax\nimport neural_compile as nc\nfrom neural_compile.explore.playground import LiveTuning\nlive = LiveTuning()\nlive",
-        "tuned = nc.tune(nc.TASKS['map_dec'], 'map_inc', restarts=4, steps=200_000, retire=False, key=jax.random.key(0), callback=live, progress=False)",
-        "print(len(tuned.programs), tuned.stopped)",
-    )
+    shown = "print(len(tuned.programs), tuned.stopped)"
+    _write(lab[1], "live.ipynb", LIVE, TUNED, shown)
     _open(page, lab, "live.ipynb")
     page.evaluate(
         "() => { window.done = false; "
         + f"({RUN_ALL})().then(errors => {{ window.done = errors; }}); }}"
     )
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('svg[role=img]')].some(s => s.ariaLabel.startsWith('After '))",
-        timeout=60_000,
-    )
+    page.wait_for_function(SEEN % "words.startsWith('After ')", timeout=60_000)
     first = page.locator("svg[role=img]").first.get_attribute("aria-label")
     page.wait_for_function(
         "first => document.querySelector('svg[role=img]').ariaLabel !== first",
@@ -180,16 +192,12 @@ def test_live_tuning_stops_and_keeps_its_result(lab, page_of):
     page.get_by_role("button", name="Stop").click()
     page.wait_for_function("() => window.done !== false", timeout=30_000)
     assert page.evaluate("() => window.done") == []
-    page.get_by_text("4 stopped by the callback after").wait_for()
+    page.get_by_text("4 stopped by a watcher after").wait_for()
 
 
 def test_the_playground_marks_faults_runs_tunes_and_stops(lab, page_of):
     page = page_of(height=1200)
-    _write(
-        lab[1],
-        "play.ipynb",
-        "from neural_compile.explore.playground import Playground\nPlayground(training=100_000)",
-    )
+    _write(lab[1], "play.ipynb", PLAYED)
     _open(page, lab, "play.ipynb")
     assert page.evaluate(RUN_ALL) == []
     code = page.locator(".widget-textarea textarea")
@@ -204,9 +212,6 @@ def test_the_playground_marks_faults_runs_tunes_and_stops(lab, page_of):
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("15 steps, base 8, 6 registers.").wait_for()
     page.get_by_role("button", name="Tune", exact=True).click()
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('svg[role=img]')].some(s => s.checkVisibility() && s.ariaLabel.startsWith('After '))",
-        timeout=60_000,
-    )
+    page.wait_for_function(SEEN % "words.startsWith('After ')", timeout=60_000)
     page.get_by_role("button", name="Stop").first.click()
     page.get_by_text("restarts recovered map_dec strictly").wait_for(timeout=60_000)

@@ -22,7 +22,7 @@ def test_pages_fit(open_page, path, width, dark):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_maths_is_drawn_in_the_colour_of_the_text(open_page, dark):
-    page = open_page("interpreter.html", dark=dark)
+    page = open_page("interpreter/equations.html", dark=dark)
     page.locator("mjx-container svg").first.wait_for()
     assert page.evaluate("document.documentElement.dataset.theme") == (
         "dark" if dark else "light"
@@ -45,19 +45,20 @@ def test_search_finds(open_page):
     found = page.locator("#search-results li a").evaluate_all(
         "links => links.map(link => link.getAttribute('href'))"
     )
-    assert any(link.startswith("assembly.html") for link in found)
+    assert any(link.startswith("assembly/") for link in found)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_slider_moves_through_a_run(open_page, width):
-    page = open_page("explore.html", width=width)
-    slider = page.locator(".widget-vbox:has(svg) .noUi-handle").last
+    page = open_page("explore/frames.html", width=width)
+    explorer = page.locator(".widget-vbox:has(svg)").first
+    slider = explorer.locator(".noUi-handle").first
     slider.wait_for()
     slider.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    page.locator(".widget-vbox svg[aria-label^='Step 3 of']:visible").wait_for()
-    assert page.locator(".widget-vbox svg:visible").count() == 1
+    explorer.locator("svg[aria-label^='Step 3 of']:visible").wait_for()
+    assert explorer.locator("svg:visible").count() == 1
 
 
 def test_the_landing_page_plays_a_tuning_and_leads_on(open_page):
@@ -67,11 +68,12 @@ def test_the_landing_page_plays_a_tuning_and_leads_on(open_page):
     assert frame.get_attribute("aria-label").startswith("After 0 training steps")
     page.locator(".widget-play button").first.click()
     page.wait_for_function(
-        "() => [...document.querySelectorAll('svg[aria-label]')].some(svg => svg.checkVisibility() && /^After [1-9]/.test(svg.ariaLabel))"
+        "() => [...document.querySelectorAll('svg[aria-label]')]"
+        ".some(s => s.checkVisibility() && /^After [1-9]/.test(s.ariaLabel))"
     )
     page.locator(".widget-vbox svg[aria-label*='dec ']:visible").first.wait_for()
     for name, title in (
-        ("Read the first chapter", "Assembly"),
+        ("Read the first chapter", "Programs"),
         ("Write your first neural program", "Your first neural program"),
         ("Bring your own task", "Your own task"),
     ):
@@ -81,7 +83,7 @@ def test_the_landing_page_plays_a_tuning_and_leads_on(open_page):
 
 
 def test_a_restart_opens_when_it_is_chosen(open_page):
-    page = open_page("playground.html")
+    page = open_page("explore/restarts.html")
     choice = page.locator(".widget-select select").first
     rows = [
         row.replace("\xa0", " ") for row in choice.locator("option").all_inner_texts()
@@ -98,7 +100,7 @@ def test_a_restart_opens_when_it_is_chosen(open_page):
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
 def test_the_noise_dials_move_frames(open_page, width, dark):
-    page = open_page("playground.html", width=width, dark=dark)
+    page = open_page("explore/restarts.html", width=width, dark=dark)
     dials = (
         page.locator(".widget-vbox:has(> .widget-hslider):has(.widget-inline-hbox)")
         .filter(has=page.get_by_text("noise γ", exact=True))

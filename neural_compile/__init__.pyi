@@ -1,0 +1,147 @@
+# The stable names and the module that holds each; kept by hand.
+
+from .assembly.programs import (
+    INSTRUCTIONS as INSTRUCTIONS,
+    NOWHERE as NOWHERE,
+    InputError as InputError,
+    Instruction as Instruction,
+    Line as Line,
+    Program as Program,
+)
+from .assembly.parsing import (
+    ProgramError as ProgramError,
+    parse as parse,
+)
+from .assembly.execution import (
+    Execution as Execution,
+    Trace as Trace,
+    execute as execute,
+)
+from .assembly.tasks import (
+    Examples as Examples,
+    Task as Task,
+)
+from .assembly.suite import (
+    TASKS as TASKS,
+)
+from .assembly.verification import (
+    Clock as Clock,
+    Verification as Verification,
+    verify as verify,
+)
+from .assembly.answers import (
+    Answer as Answer,
+    Stopped as Stopped,
+    Why as Why,
+    fit_clock as fit_clock,
+)
+from .compiler.controllers import (
+    DEFAULT as DEFAULT,
+    DIALECTS as DIALECTS,
+    LITERAL as LITERAL,
+    Controller as Controller,
+    Dialect as Dialect,
+    Machine as Machine,
+    compile_program as compile_program,
+    decompile as decompile,
+    distributedness as distributedness,
+    random_controller as random_controller,
+)
+from .compiler.files import (
+    load as load,
+    save as save,
+)
+from .interpreter.equations import (
+    State as State,
+    run as run,
+    trace as trace,
+)
+from .loss.starts import (
+    Start as Start,
+)
+from .loss.training import (
+    Training as Training,
+    noisy_adam as noisy_adam,
+)
+from .loss.tuning import (
+    Decision as Decision,
+    Look as Look,
+    RetireSolved as RetireSolved,
+    StopAt as StopAt,
+    StopWhenSolved as StopWhenSolved,
+    Tuning as Tuning,
+    tune as tune,
+)
+from .loss.decoding import (
+    Decoded as Decoded,
+    Guidance as Guidance,
+    decode as decode,
+)
+from .synthesis.search import (
+    Candidate as Candidate,
+    Progress as Progress,
+    Search as Search,
+)
+from .synthesis.language import (
+    EXTENDED as EXTENDED,
+    LANGUAGE as LANGUAGE,
+    TEMPLATES as TEMPLATES,
+    Combinator as Combinator,
+    template as template,
+)
+from .synthesis.expressions import (
+    Expressions as Expressions,
+)
+from .synthesis.values import (
+    Operation as Operation,
+)
+from .synthesis.stores import (
+    Stores as Stores,
+)
+from .synthesis.skeletons import (
+    Assembly as Assembly,
+)
+from .synthesis.spaces import (
+    Synthesis as Synthesis,
+    synthesize as synthesize,
+)
+from .synthesis.abstraction import (
+    learn as learn,
+)
+from .experiments.induction import (
+    Induction as Induction,
+)
+from .experiments.induce import (
+    induce as induce,
+)
+from .experiments.recovery import (
+    Rate as Rate,
+    Recovery as Recovery,
+    recovery as recovery,
+)
+from .experiments.table1 import (
+    Table as Table,
+    table1 as table1,
+)
+from .experiments.studies import (
+    study as study,
+)
+from .explore.explorers import (
+    explore_noise as explore_noise,
+    explore_run as explore_run,
+)
+from .explore.tunings import (
+    History as History,
+    explore_restarts as explore_restarts,
+    explore_tuning as explore_tuning,
+)
+from .explore.live import (
+    LiveTuning as LiveTuning,
+)
+from .explore.playground import (
+    Playground as Playground,
+)
+from .appendix.fast import (
+    run_many as run_many,
+    use_cores as use_cores,
+)

@@ -1,0 +1,143 @@
+"""What the commands of the command line share: output, errors, what files hold."""
+
+import inspect
+import json
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+app = typer.Typer(
+    help="Find programs from examples: enumerate, tune, decode, verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of text.")
+]
+
+class Shown(NamedTuple):
+    "What a command prints, and its exit code."
+
+    text: object  # For people
+    data: object  # For machines, as JSON
+    code: int = 0
+
+
+def command(f: Callable[..., Shown]) -> Callable:
+    "Make a function a command with --json; errors are told as text, exit code 2."
+
+    def run(*args, as_json: bool, **options):
+        try:
+            shown = f(*args, **options)
+        except (ValueError, KeyError, OSError) as error:
+            says = error.args[0] if isinstance(error, KeyError) else error
+            typer.echo(f"error: {says}", err=True)
+            raise typer.Exit(2) from None
+        typer.echo(json.dumps(shown.data) if as_json else shown.text)
+        raise typer.Exit(shown.code)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    last = inspect.Parameter("as_json", kind, default=False, annotation=Json)
+    signature = inspect.signature(f)
+    parameters = [*signature.parameters.values(), last]
+    told: Any = wraps(f)(run)
+    told.__signature__ = signature.replace(parameters=parameters)
+    told.__annotations__ = {**f.__annotations__, "as_json": Json}
+    return app.command()(told)
+
+
+def use_machine():
+    "Use every core, and keep what JAX compiles between calls of the command line."
+    import jax
+    from neural_compile.appendix.fast import use_cores
+
+    use_cores()
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(home / "neural_compile"))
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def typed() -> str:
+    "What was typed, for the records."
+    return " ".join(["neural_compile", *sys.argv[1:]])
+
+
+def instructions_from(path: Path | None) -> tuple:
+    "The instruction table that a Python file defines, or the usual one."
+    from neural_compile.assembly.programs import INSTRUCTIONS, Instruction, refuse
+
+    if path is None:
+        return INSTRUCTIONS
+    found: Any = runpy.run_path(str(path)).get("INSTRUCTIONS")
+    listed = isinstance(found, (list, tuple)) and len(found) > 0
+    if not listed or not all(isinstance(one, Instruction) for one in found):
+        says = "nothing of that name" if found is None else repr(found)[:80]
+        refuse([
+            f"{path} defines INSTRUCTIONS, a list of Instruction objects; found "
+            f"{says}. Write INSTRUCTIONS = (*neural_compile.INSTRUCTIONS, …)."
+        ])
+    return tuple(found)
+
+
+def task_from(name: str):
+    "A task by name, or from a JSON file with inputs, outputs and base."
+    from neural_compile.assembly.programs import refuse
+    from neural_compile.assembly.suite import TASKS
+    from neural_compile.assembly.tasks import Task
+
+    if not name.endswith(".json"):
+        return TASKS[name]
+    given = json.loads(Path(name).read_text())
+    needed, more = {"inputs", "outputs", "base"}, {"registers", "initial", "name"}
+    fine = isinstance(given, dict) and needed <= set(given) <= needed | more
+    if not fine:
+        found = ", ".join(given) if isinstance(given, dict) else type(given).__name__
+        refuse([
+            "a task file is a JSON object with inputs, outputs and base, and "
+            f"optionally {', '.join(sorted(more))}; found {found or 'an empty one'}. "
+            'Write {"base": 8, "inputs": [[1], [2]], "outputs": [[2], [4]]}.'
+        ])
+    return Task.from_examples(**{"name": Path(name).stem, **given})
+
+
+def whole_numbers(text: str | None) -> list[int]:
+    "Numbers with commas between them."
+    try:
+        return [int(word) for word in (text or "").split(",") if text]
+    except ValueError:
+        from neural_compile.assembly.programs import InputError
+
+        raise InputError(
+            f"a list of whole numbers looks like 3,1,2; found {text!r}."
+        ) from None
+
+
+def checked(file: Path, text: str, program) -> Shown:
+    "Whether a program does what its `# expect:` lines say."
+    from neural_compile.assembly.execution import execute
+    from neural_compile.assembly.parsing import expectations
+    from neural_compile.assembly.programs import refuse
+
+    checks, wrong = expectations(text), []
+    if not checks:
+        refuse([
+            f"without --memory, the '# expect:' lines of a file are checked; {file} "
+            "has none. Give --memory, such as --memory 3,1,2."
+        ])
+    for given, expected in checks:
+        ran = execute(program, **given)
+        if any(getattr(ran, name) != value for name, value in expected.items()):
+            wrong.append((given, expected))
+    rows = [f"{len(checks) - len(wrong)} of {len(checks)} expectations hold"]
+    rows += [f"wrong: {given} -> {expected}" for given, expected in wrong]
+    data = {"expectations": len(checks), "wrong": [list(pair) for pair in wrong]}
+    return Shown("\n".join(rows), data, 1 if wrong else 0)
