@@ -10,7 +10,6 @@ tests      pytest passes
 """
 
 import filecmp
-import os
 import shutil
 import subprocess
 import sys
@@ -23,14 +22,17 @@ import notebooks
 
 ROOT = notebooks.ROOT
 BIN = Path(sys.executable).parent
-ENV = {"JAX_PLATFORMS": "cpu", **os.environ}
 IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
 
 def run(*command, cwd=ROOT, **options):
     """Run a tool of this environment."""
     return subprocess.run(
-        [BIN / command[0], *command[1:]], cwd=cwd, env=ENV, text=True, **options
+        [BIN / command[0], *command[1:]],
+        cwd=cwd,
+        env=notebooks.ENV,
+        text=True,
+        **options,
     )
 
 

@@ -17,6 +17,16 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/notebooks"
+# Checks compile in a hurry, and once: over half of their time went into compiling
+FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+ENV = {
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": FLAGS,
+    "JAX_COMPILATION_CACHE_DIR": str(ROOT / "build/jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    **os.environ,
+}
 # For one cell: a guard against a runaway, not a measurement
 LIMIT = float(os.environ.get("NOTEBOOK_SECONDS", 300))
 READ = (  # what any notebook may depend on
@@ -81,7 +91,7 @@ def run(path):
         "w+"
     ) as said:  # what the kernel itself prints: of use only if it dies
         try:
-            client.execute(env={"JAX_PLATFORMS": "cpu", **os.environ}, stderr=said)
+            client.execute(env=ENV, stderr=said)
         except CellTimeoutError:
             return f"a cell was still running after {LIMIT:.0f} s (NOTEBOOK_SECONDS)"
         except CellExecutionError as error:

@@ -70,6 +70,7 @@ def peak_mb() -> int | None:
 def child():
     "What `alone` starts."
     cores, use, module, name, settings = json.loads(sys.argv[1])
+    jax.config.update("jax_enable_compilation_cache", False)  # Compiling is measured
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     if use:

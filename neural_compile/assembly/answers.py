@@ -197,7 +197,8 @@ def _earlier(clock: Clock, program: Program, task: Task) -> Iterator[Clock]:
     if clock.halts:
         yield clock
         return
-    yield replace(clock, per_cell=clock.per_cell - 1)
+    if task.varies:
+        yield replace(clock, per_cell=clock.per_cell - 1)
     yield replace(clock, extra=clock.extra - 1)
     yield clock
     fitted = fit_clock(program, task.sample(16, seed=1), task.varies)

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['DEFAULT', 'LITERAL', 'DIALECTS', 'LOG_EPSILON', 'Dialect', 'Machine',
            'Controller', 'columns', 'limit', 'choices', 'line_faults',
-           'compile_program', 'random_controller', 'program_of',
-           'decompile', 'decompile_all', 'distributedness']
+           'rows_of', 'controller_of', 'compile_program',
+           'random_controller', 'program_of', 'decompile', 'decompile_all',
+           'distributedness']
 
 # %% ../../nbs/compiler/1_controllers.ipynb #1-controllers-008
 import math
@@ -103,9 +104,9 @@ LOG_EPSILON = -200.0  # ln ε: keeps the logarithm finite, and softmax exact
 
 
 def columns(
-    rows: Int[np.ndarray, " lines"],  # The choice of each line
+    rows: Int[Array | np.ndarray, " lines"],  # The choice of each line
     count: int,  # How many choices there are
-    noise: float,  # γ
+    noise: float | Float[Array, ""],  # γ
     key: Key[Array, ""] | None,  # For u
 ) -> Float[Array, "count lines"]:
     "Equation 3: the weights that put line c on choice rows[c]."
@@ -152,6 +153,30 @@ def line_faults(
         faults.append(f"'_' needs a free slot, all {machine.slots} are in use. {fix}")
     return faults
 
+# %% ../../nbs/compiler/1_controllers.ipynb #1-controllers-x033
+def rows_of(program: Program, machine: Machine) -> Int[np.ndarray, "lines 4"]:
+    "`choices` of every line, padded to those of the machine; refuses what misfits."
+    lines, faults = program.pad(machine.lines), []
+    for n, line in enumerate(lines):
+        faults += [f"line {n}: {fault}" for fault in line_faults(line, machine)]
+    refuse(faults)
+    return np.array([choices(line, machine) for line in lines])
+
+
+def controller_of(
+    rows: Int[Array | np.ndarray, "lines 4"],  # Of each line, as `choices` says
+    machine: Machine,
+    *,
+    noise: float | Float[Array, ""] = 0.0,  # γ
+    key: Key[Array, ""] | None = None,  # For u
+) -> Controller:
+    "The weights that put each line on its rows."
+    keys = [None] * 4 if key is None else jax.random.split(key, 4)
+    Ws = {}
+    for n, (name, (count, _)) in enumerate(machine.shapes.items()):
+        Ws[name] = columns(rows[:, n], count, noise, keys[n])
+    return Controller(**Ws, machine=machine)
+
 # %% ../../nbs/compiler/1_controllers.ipynb #1-controllers-035
 def compile_program(
     program: Program,
@@ -166,16 +191,8 @@ def compile_program(
         faults.append(f"noise is a number from 0 up, found {noise}. Try noise=0.3.")
     elif noise and key is None:
         faults.append(f"noise={noise} needs a key. Pass key=jax.random.key(0).")
-    lines = program.pad(machine.lines)
-    for n, line in enumerate(lines):
-        faults += [f"line {n}: {fault}" for fault in line_faults(line, machine)]
     refuse(faults)
-    rows = np.array([choices(line, machine) for line in lines])
-    keys = [None] * 4 if key is None else jax.random.split(key, 4)
-    Ws = {}
-    for row, (name, (count, _)), key in zip(rows.T, machine.shapes.items(), keys):
-        Ws[name] = columns(row, count, noise, key)
-    return Controller(**Ws, machine=machine)
+    return controller_of(rows_of(program, machine), machine, noise=noise, key=key)
 
 # %% ../../nbs/compiler/1_controllers.ipynb #1-controllers-039
 def random_controller(

@@ -22,7 +22,7 @@ from ..synthesis.skeletons import Assembly
 from ..synthesis.stores import Stores
 
 # %% ../../nbs/experiments/1_budgets.ipynb #0-budgets-008
-UNITS = 100.0  # In a budget of 1
+UNITS = 120.0  # In a budget of 1
 
 
 @dataclass
@@ -51,7 +51,7 @@ def candidate_price(
 EXAMPLE_STEP = 4e-7  # Units: one machine step of one example, at base 8
 PROGRAM = 2.5e-7  # Units: one decoded program
 JUDGING = 0.3  # Units: whatever else a tuning needs, such as verifying programs
-COMPILING = 8.0  # Units: the first tuning on a machine of its size
+COMPILING = 12.0  # Units: the first tuning on a machine of its size
 
 
 def restart_step_price(

@@ -117,11 +117,11 @@ def _write_down(hunt: Hunt, tuned: Tuning):
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-023
 def _around(hunt: Hunt, start: Prepared, plan: Round, key: Key[Array, ""]):
     "Search around an untuned template."
-    restarts = start.restarts or AROUND
-    hunt.pay_decoding(restarts, plan)
+    hunt.pay_decoding(AROUND, plan)
     options = dict(task=hunt.task, samples=plan.samples, key=key)
-    fresh = start.controllers(restarts, key)
-    return _decoded([fresh], [Way.AROUND], start, 0, **options)
+    made = start.controllers(start.restarts or plan.restarts, key)
+    few = jax.tree.map(lambda W: W[:AROUND], made)
+    return _decoded([few], [Way.AROUND], start, 0, **options)
 
 
 def _tune(hunt: Hunt, start: Prepared, source, plan: Round, key) -> tuple:
