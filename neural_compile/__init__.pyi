@@ -22,11 +22,13 @@ from .assembly.tasks import (
     Task as Task,
 )
 from .assembly.suite import (
+    DEVELOPMENT as DEVELOPMENT,
     TASKS as TASKS,
 )
 from .assembly.verification import (
     Clock as Clock,
     Verification as Verification,
+    accept as accept,
     verify as verify,
 )
 from .assembly.answers import (
@@ -76,6 +78,9 @@ from .loss.decoding import (
     Decoded as Decoded,
     Guidance as Guidance,
     decode as decode,
+)
+from .loss.walks import (
+    Walk as Walk,
 )
 from .synthesis.search import (
     Candidate as Candidate,

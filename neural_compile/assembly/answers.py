@@ -17,6 +17,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+# %% ../../nbs/assembly/8_answers.ipynb #8-answers-010b
 from neural_compile.assembly.engine import (
     encode,
     kind_of,
@@ -29,6 +30,7 @@ from .tasks import Examples, Task
 from neural_compile.assembly.verification import (
     Clock,
     Verification,
+    accept,
     check_examples,
     verify,
 )
@@ -110,8 +112,12 @@ class Answer(Listed):
     registers: tuple[int, ...] = ()  # First values of the first registers; 0 after
 
     def verify(self, task: Task) -> Verification:
-        "Exact runs on unseen inputs of every size of a task."
+        "Exact runs on unseen inputs of every size of a task, those of its test too."
         return verify(self.program, self.clock, task)
+
+    def accept(self, task: Task) -> Verification:
+        "What a search may ask of it: all but the test."
+        return accept(self.program, self.clock, task)
 
     def simplify(self, task: Task) -> "Answer":
         "The answer without lines that the task does not need; right if it was."
@@ -212,7 +218,7 @@ def _shorter(answer: Answer, n: int, task: Task) -> Answer | None:
     least = 1 if task.varies else task.cells
     for clock in _earlier(answer.clock, program, task):
         names_a_step = clock.bound(len(program), least, task.base) > 0
-        if names_a_step and verify(program, clock, task):
+        if names_a_step and accept(program, clock, task):
             return replace(answer, program=program, clock=clock)
     return None
 

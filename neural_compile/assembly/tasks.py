@@ -94,6 +94,10 @@ class Question:
         rng = np.random.default_rng(seed)
         return self.examples_of([sample_input(build, rng) for _ in range(count)], *size)
 
+# %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-982468
+def _listed(sizes: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"({n}, {base})" for n, base in sizes) or "none"
+
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-023
 class Sized(Question):
     "Refuses sizes that cannot be, and prints as two lines of text; abstract."
@@ -101,6 +105,7 @@ class Sized(Question):
     name: str
     summary: str
     family: tuple[tuple[int, int], ...]
+    tests: tuple[tuple[int, int], ...]
     practice: "Sized | None"
 
     def __post_init__(self):
@@ -116,9 +121,9 @@ class Sized(Question):
         refuse(faults)
 
     def __repr__(self) -> str:
-        family = ", ".join(f"({n}, {base})" for n, base in self.family) or "none"
         own = f"base {self.base}, {self.registers} registers, {self.cells} cells"
-        return f"{self.name}: {self.summary}\n{own}; family (cells, base): {family}"
+        larger = f"family (cells, base): {_listed(self.family)}; test: "
+        return f"{self.name}: {self.summary}\n{own}; {larger}{_listed(self.tests)}"
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-024
 class Family(Sized):
@@ -268,6 +273,7 @@ def from_function(
         registers=registers,
         cells=cells,
         family=larger if family is None else tuple((n, b) for n, b in family),
+        tests=((cells, 3 * base), (cells, 3 * base + 1)),
         instructions=tuple(instructions),
     )
 
@@ -284,6 +290,7 @@ class Task(Family):
     registers: int = 6
     cells: int = 5  # n: how many cells a program works through
     family: tuple[tuple[int, int], ...] = ()  # Larger sizes: (cells, base)
+    tests: tuple[tuple[int, int], ...] = ()  # Sizes asked once, when all is decided
     held_back: tuple = ()  # Inputs kept from training, if given by examples
     instructions: tuple[Instruction, ...] = INSTRUCTIONS  # What programs are made of
     practice: "Task | None" = None  # What tuning trains on in place of the task

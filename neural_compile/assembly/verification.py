@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['EXHAUSTIVE', 'Clock', 'check_examples', 'Instance', 'Verification',
-           'every_input', 'sizes', 'verify']
+           'every_input', 'sizes', 'accept', 'verify']
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-009
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -169,7 +169,7 @@ _SEED = 2**31  # Training never draws from this seed or from the one after it
 
 
 def sizes(task: Task) -> list[tuple[int, int]]:
-    "The task's own size (cells, base), then those of its family."
+    "The sizes (cells, base) a search may ask about: the task's own, then its family."
     return [(task.cells, task.base), *task.family]
 
 
@@ -182,14 +182,21 @@ def _inputs_of(task: Task, cells: int, base: int, count: int) -> tuple[str, Exam
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-027
 @lru_cache(maxsize=64)
-def _instances(task: Task, inputs: int) -> list[tuple[str, Examples]]:
-    "What a program must get right: every size, or the examples shown and held back."
+def _asked(task: Task, inputs: int) -> list[tuple[str, Examples]]:
+    "What a search may ask about: its sizes, or the examples that were shown."
     if not task.held_back:
-        return [_inputs_of(task, cells, base, inputs) for cells, base in sizes(task)]
+        return [_inputs_of(task, *size, inputs) for size in sizes(task)]
     build = lambda choose: task.inputs(choose, task.cells, task.base)
     shown = every_input(build, limit=2**62)
-    given = {"shown": shown or [], "held-back": task.held_back}
-    return [(how, task.examples_of(rows)) for how, rows in given.items()]
+    return [("shown", task.examples_of(shown or []))]
+
+
+@lru_cache(maxsize=64)
+def _tested(task: Task, inputs: int) -> list[tuple[str, Examples]]:
+    "What only `verify` asks about: the sizes of the test, or examples held back."
+    if task.held_back:
+        return [("held-back", task.examples_of(task.held_back))]
+    return [_inputs_of(task, *size, inputs) for size in task.tests]
 
 
 @lru_cache(maxsize=64)
@@ -199,6 +206,31 @@ def _quick(task: Task) -> list[tuple[str, Examples]]:
     return [("unseen", few(cells, base)) for cells, base in sizes(task)]
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-029
+def _judge_all(program: Program, clock: Clock, questions: Sequence) -> Verification:
+    "The verdicts until the first that is wrong."
+    done: list[Instance] = []
+    for how, given in questions:
+        done.append(_judge(program, clock, how, given))
+        if done[-1].wrong:
+            break
+    return Verification(tuple(done))
+
+# %% ../../nbs/assembly/7_verification.ipynb #7-verification-029b
+def accept(
+    program: Program,  # Its length is the number of lines of the machine
+    clock: Clock,  # When its answer is read
+    task: Task,
+    *,
+    inputs: int = 1000,  # How many of a size, where there are too many to try all
+) -> Verification:
+    "What a search may ask, as often as it likes: never about the sizes of the test."
+    for how, given in _quick(task):
+        few = _judge(program, clock, how, given)
+        if few.wrong:
+            return Verification((few,))
+    return _judge_all(program, clock, _asked(task, inputs))
+
+# %% ../../nbs/assembly/7_verification.ipynb #7-verification-029bb
 def verify(
     program: Program,  # Its length is the number of lines of the machine
     clock: Clock,  # When its answer is read
@@ -206,14 +238,9 @@ def verify(
     *,
     inputs: int = 1000,  # How many of a size, where there are too many to try all
 ) -> Verification:
-    "Exact runs on unseen inputs of every size; stops at the first it gets wrong."
-    for how, given in _quick(task):
-        few = _judge(program, clock, how, given)
-        if few.wrong:
-            return Verification((few,))
-    done: list[Instance] = []
-    for how, given in _instances(task, inputs):
-        done.append(_judge(program, clock, how, given))
-        if done[-1].wrong:
-            break
-    return Verification(tuple(done))
+    "What `accept` asks and then the test; stops at the first size it gets wrong."
+    accepted = accept(program, clock, task, inputs=inputs)
+    if not accepted:
+        return accepted
+    last = _judge_all(program, clock, _tested(task, inputs))
+    return Verification(accepted.instances + last.instances)

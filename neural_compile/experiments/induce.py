@@ -76,7 +76,7 @@ def _argmax(tuned: Tuning) -> Found | None:
     "The first program that the weights spell."
     if tuned.solution is None:
         return None
-    start, k = tuned.start, int(tuned.strict.argmax())
+    start, k = tuned.start, int(tuned.accepted.argmax())
     steps = tuned.losses.shape[1]
     how = How(Way.ARGMAX, start.name, steps, k, template=start.program)
     return Found(tuned.solution, how, tuned.controllers[k])

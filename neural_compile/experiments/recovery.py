@@ -116,7 +116,7 @@ class Recovery:
 def recovered(x: Recovery) -> set[int]:
     "The restarts that were strictly recovered."
     argmax = x.tuning.strict.nonzero()[0].tolist()
-    return {*argmax, *(d.restart for d in x.found)}
+    return {*argmax, *(d.restart for d in x.found if d.verified)}
 
 
 _T = TypeVar("_T")  # Whatever a function gives

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['HARD', 'SHORT', 'PLAIN', 'LADDER', 'CHANGED', 'GRID', 'GRID_PAIRS',
-           'EXAMPLES', 'HALTING', 'STUDIES', 'entries_of', 'ablation_cells',
-           'dataset_cells', 'grid_row', 'sensitivity_cells',
-           'efficiency_cells', 'longest_run', 'measure_efficiency', 'study']
+           'EXAMPLES', 'HALTING', 'WALKED', 'WALKS', 'STUDIES',
+           'entries_of', 'ablation_cells', 'dataset_cells', 'grid_row',
+           'sensitivity_cells', 'efficiency_cells', 'longest_run',
+           'measure_efficiency', 'walk_cells', 'measure_walks', 'study']
 
 # %% ../../nbs/experiments/8_studies.ipynb #7-studies-002
 from collections.abc import Callable, Iterable, Mapping
@@ -21,9 +22,10 @@ import numpy as np
 from ..assembly.engine import execute_many
 from ..assembly.parsing import parse
 from ..assembly.programs import Program, refuse
-from ..assembly.suite import TASKS
+from ..assembly.suite import DEVELOPMENT, TASKS
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock, verify
+from ..compiler.controllers import Controller
 from .campaigns import campaign
 from neural_compile.experiments.settings import (
     COLUMNS,
@@ -34,9 +36,11 @@ from neural_compile.experiments.settings import (
     tuned_entry,
 )
 from .table1 import WAYS, Table, measure_any
+from ..loss.decoding import Decoder, Guidance, decode
 from ..loss.starts import Start
 from ..loss.training import Training
 from ..loss.tuning import tune
+from ..loss.walks import Walk
 
 # %% ../../nbs/experiments/8_studies.ipynb #7-studies-007
 HARD = (  # (task, start)
@@ -188,12 +192,67 @@ def measure_efficiency(settings: dict) -> dict:
 
 WAYS["efficiency"] = measure_efficiency
 
+# %% ../../nbs/experiments/8_studies.ipynb #8-studies-221012
+WALKED = (  # (task, start), of DEVELOPMENT
+    ("lucas", "random"),
+    ("running_sum", "map_inc"),
+    ("differences", "random"),
+    ("product", "map_inc"),
+    ("running_max", "random"),
+)
+WALKS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "own_size": dict(sizes="own"),
+    "trained_sizes": dict(sizes="trained"),
+    **{f"temperature-{x}": dict(temperature=x) for x in (0.25, 1.0, 2.0)},
+    **{f"patience-{x}": dict(patience=x) for x in (1000, 20_000)},
+    **{f"examples-{x}": dict(examples=x) for x in (2, 18)},
+}
+
+
+def walk_cells(**settings: Any) -> dict[str, dict]:
+    "Walks from tuned and from untuned weights, one setting changed at a time."
+    usual = {"restarts": 16, "steps": 1500, "samples": 200_000, "key": 0, **settings}
+    entries = {}
+    for task, init in WALKED:
+        what = {"way": "walks", "task": task, "init": init}
+        entries[f"walks.{init}.{task}"] = {**what, **usual}
+    return entries
+
+# %% ../../nbs/experiments/8_studies.ipynb #8-studies-780894
+def measure_walks(settings: dict) -> dict:
+    "Restarts solved by each walk, from the same weights before and after tuning."
+    task, key = DEVELOPMENT[settings["task"]], jax.random.key(settings["key"])
+    training, restarts = Training(steps=settings["steps"]), settings["restarts"]
+    options: dict[str, Any] = dict(restarts=restarts, key=key, progress=False)
+    tuned = tune(task, settings["init"], training, **options)
+
+    def solved(weights: Controller, search: Decoder) -> int:
+        options: dict[str, Any] = dict(samples=settings["samples"], key=key)
+        found = decode(weights, task, clock=tuned.clock, search=search, **options)
+        return sum(d.verified for d in found)
+
+    searches: dict[str, Decoder] = {"list": Guidance()}
+    searches |= {name: Walk(**change) for name, change in WALKS.items()}
+    walked = {
+        name: [solved(weights, search) for weights in tuned.snapshots]
+        for name, search in searches.items()
+    }
+    control, guided = walked["ours"]
+    hits = {"paper": int(tuned.paper.sum()), "argmax": int(tuned.strict.sum())}
+    hits |= {"guided": guided, "control": control}
+    return {"runs": restarts, "hits": hits, "walked": walked}
+
+
+WAYS["walks"] = measure_walks
+
 # %% ../../nbs/experiments/8_studies.ipynb #7-studies-022
 STUDIES: dict[str, Callable[..., dict[str, dict]]] = {
     "dataset": dataset_cells,
     "ablation": ablation_cells,
     "sensitivity": sensitivity_cells,
     "efficiency": efficiency_cells,
+    "walks": walk_cells,
 }
 
 

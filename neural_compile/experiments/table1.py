@@ -179,11 +179,19 @@ def _hits(rates: Recovery, control: Sequence[Decoded]) -> dict[str, int]:
     hits = {"paper": int(tuned.paper.sum()), "argmax": int(tuned.strict.sum())}
     if rates.decode == "argmax":
         return hits
-    found, untuned = recovered(rates), {d.restart for d in control}
+    found = recovered(rates)
+    untuned = {d.restart for d in control if d.verified}
     either = len(found | untuned)
     return hits | {"guided": len(found), "control": len(untuned), "either": either}
 
 # %% ../../nbs/experiments/7_table1.ipynb #6-table1-024
+def _refused(rates: Recovery, control: Sequence[Decoded]) -> dict[str, int]:
+    "Answers that were chosen and then failed the test."
+    tuned, count = rates.tuning, lambda found: sum(not d.verified for d in found)
+    failed = int((tuned.accepted & ~tuned.strict).sum())
+    return {"argmax": failed, "guided": count(rates.found), "control": count(control)}
+
+# %% ../../nbs/experiments/7_table1.ipynb #6-table1-024b
 def _result(rates: Recovery, control: Sequence[Decoded]) -> dict:
     "What there is to say about a tuned entry, but for its work and seconds."
     tuned, task = rates.tuning, rates.tuning.task
@@ -193,6 +201,7 @@ def _result(rates: Recovery, control: Sequence[Decoded]) -> dict:
     return {
         "runs": len(tuned.programs),
         "hits": _hits(rates, control),
+        "refused": _refused(rates, control),
         "start": tuned.start.name,
         "registers": task.registers,
         "clock": str(tuned.clock),

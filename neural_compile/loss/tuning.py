@@ -24,7 +24,12 @@ from ..appendix.fast import COMPILER_OPTIONS, run_many
 from ..assembly.answers import Answer, Stopped, Why
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Examples, Task
-from ..assembly.verification import Clock, verify
+from neural_compile.assembly.verification import (
+    Clock,
+    Verification,
+    accept,
+    verify,
+)
 from ..compiler.controllers import Controller, decompile_all
 from .starts import Prepared, Source, Start, prepare_start
 from .training import Stage, Training, plan
@@ -62,12 +67,13 @@ def verdicts(
     programs: Sequence[Program],
     clock: Clock,
     task: Task,
-    known: dict[Program, bool],  # What was verified before; equal programs are, once
+    known: dict[Program, bool],  # What was asked before; equal programs are, once
+    judge: Callable[..., Verification] = verify,  # Or `accept`
 ) -> Bool[np.ndarray, " programs"]:
-    "Which programs are strictly verified."
+    "Which programs are strictly verified, or accepted."
     for program in programs:
         if program not in known:
-            known[program] = bool(verify(program, clock, task))
+            known[program] = bool(judge(program, clock, task))
     return np.array([known[program] for program in programs])
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-019
@@ -99,8 +105,8 @@ def _answers(tuning: "Tuning") -> list[Answer]:
 
 
 def _solution(tuning: "Tuning") -> Answer | None:
-    "The first strictly verified answer."
-    pairs = zip(tuning.answers, tuning.strict)
+    "The first answer that is accepted; whether it is right further on was not asked."
+    pairs = zip(tuning.answers, tuning.accepted)
     return next((answer for answer, right in pairs if right), None)
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-021
@@ -115,13 +121,13 @@ class Tuning:
     losses: Float[np.ndarray, "restarts steps"]  # In nats
     programs: list[Program]  # Decompiled
     paper: Bool[np.ndarray, " restarts"]
-    strict: Bool[np.ndarray, " restarts"]
+    accepted: Bool[np.ndarray, " restarts"]  # Right as far as a search may ask
+    strict: Bool[np.ndarray, " restarts"]  # Right at the sizes of the test too
     untuned: Controller  # What they started from
     stopped: Stopped | None = None  # Why it ended early, if it did
     answers, solution = property(_answers), property(_solution)
     snapshots = property(lambda self: [self.untuned, self.controllers])
-    finite = property(lambda self: np.isfinite(self.losses).all(1))  # To the end
-
+    finite = property(lambda self: np.isfinite(self.losses).all(1))
     def __repr__(self) -> str:
         return "\n".join(_report(self))
 
@@ -142,7 +148,7 @@ class Look:
     task: Task
     start: Prepared
     cells: int  # That the present stage works through
-    known: dict[Program, bool]  # What was verified before; `strict` adds to it
+    known: dict[Program, bool]  # What was asked before; `accepted` adds to it
     clock = property(lambda self: self.start.clock)  # When programs are read
 
     @cached_property
@@ -151,9 +157,9 @@ class Look:
         return decompile_all(self.controllers)
 
     @cached_property
-    def strict(self) -> Bool[np.ndarray, " restarts"]:
-        "Which programs are strictly verified; computed when asked for."
-        return verdicts(self.programs, self.clock, self.task, self.known)
+    def accepted(self) -> Bool[np.ndarray, " restarts"]:
+        "Which programs are accepted; computed when asked for."
+        return verdicts(self.programs, self.clock, self.task, self.known, accept)
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-026
 @dataclass(frozen=True)
@@ -168,17 +174,17 @@ Watcher = Callable[[Look], Decision | None]
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-028
 class StopWhenSolved:
-    "A watcher that ends the tuning at the first strictly verified program."
+    "A watcher that ends the tuning at the first accepted program."
 
     def __call__(self, look: Look) -> Decision | None:
-        return Decision(stop=Why.SOLVED) if look.strict.any() else None
+        return Decision(stop=Why.SOLVED) if look.accepted.any() else None
 
 
 class RetireSolved:
-    "A watcher by which a restart leaves when its program is strictly verified."
+    "A watcher by which a restart leaves when its program is accepted."
 
     def __call__(self, look: Look) -> Decision:
-        return Decision(retire=look.strict)
+        return Decision(retire=look.accepted)
 
 
 @dataclass(frozen=True)
@@ -271,9 +277,11 @@ def judge(
         dataset = task.sample(1000, seed=2**31 - 1)
     clock, programs = start.clock, decompile_all(controllers)
     paper = paper_recovered(controllers, dataset, clock.steps(task.cells))
+    accepted = verdicts(programs, clock, task, {}, accept)
     strict = verdicts(programs, clock, task, {})
     begun, ended = (task, start, clock), (controllers, losses, programs)
-    return Tuning(*begun, *ended, paper, strict, untuned, stopped)
+    rated = (paper, accepted, strict)
+    return Tuning(*begun, *ended, *rated, untuned, stopped)
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-038
 def tune(

@@ -113,7 +113,7 @@ def _take(found: Synthesis, part: Progress):
     if part.left:
         found.left.append(part.left)
     for c in part.candidates:
-        right = c.solves and c.answer.verify(found.task)
+        right = c.solves and c.answer.accept(found.task)
         (found.solutions if right else found.rest.near).append(c)
     found.solutions.sort(key=lambda c: len(c.program))
 

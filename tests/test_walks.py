@@ -1,0 +1,144 @@
+"""Exams and walks, and what may be asked when: searches never see the test."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import programs
+
+import neural_compile as nc
+from neural_compile.assembly.engine import execute_many
+from neural_compile.assembly.suite import DEVELOPMENT
+from neural_compile.assembly.verification import sizes
+from neural_compile.experiments.recovery import recovery
+from neural_compile.loss.decoding import decode
+from neural_compile.loss.exams import asked, points_of, questions
+from neural_compile.loss.walks import Walk
+
+KEY = jax.random.key(0)
+MACHINE = nc.Machine(base=8, registers=6, lines=5)
+
+
+def slow_points(program, clock, parts):
+    "Points, example by example, from exact runs."
+    total = 0
+    for part in parts:
+        steps = clock.bound(len(program), part.cells, part.base)
+        options = dict(base=part.base, steps=steps)
+        ran = execute_many(program, part.memory, part.registers, **options)
+        for e in range(len(part)):
+            if clock.halts and not ran.halted[e]:
+                continue
+            hits = (ran.memory[e] == part.target[e]) & part.mask[e]
+            right, worth = int(hits.sum()), int(part.mask[e].sum())
+            total += 2 * right if right == worth else right
+    return total
+
+
+@given(programs(MACHINE), st.sampled_from(sorted(nc.TASKS)), st.booleans())
+def test_points_are_those_of_exact_runs(program, name, halts):
+    task = nc.TASKS[name]
+    clock = nc.Clock(halts=True) if halts else nc.Clock(5, 1)
+    if halts:  # Each example may take lines · base² steps
+        parts = questions(task, "own", 2)
+    else:
+        parts = questions(task, "all", 2)
+    answer, expected = nc.Answer(program, clock), slow_points(program, clock, parts)
+    assert points_of(answer, parts) == expected
+    assert points_of(answer, parts, need=expected) == expected
+    assert points_of(answer, parts, need=expected + 1) == -1
+
+
+def test_an_exam_never_has_a_size_of_the_test():
+    for task in [*nc.TASKS.values(), *DEVELOPMENT.values()]:
+        assert task.tests and not set(asked(task)) & set(task.tests)
+        assert not set(sizes(task)) & set(task.tests)
+        assert all(base >= 24 for _, base in task.tests)
+        given = [part.memory for part in questions(task, "all", 6)]
+        assert len(given) == len(asked(task))
+
+
+def near(name, text, **options):
+    "Controllers that say a program."
+    task, program = nc.TASKS[name], nc.parse(text)
+    start = nc.Start(program, noise=0.3, lines=len(program), clock=options["clock"])
+    made = nc.loss.starts.prepare_start(start, task).controllers(4, KEY)
+    return task, made
+
+
+def test_a_walk_finds_what_is_a_step_away_and_repeats():
+    task, weights = near("map_dec", "read 0 1\ninc 1 1\nwrite 0 1\ninc 0 0", clock=C)
+    options = dict(samples=200_000, key=KEY, clock=C, search=Walk())
+    found = decode(weights, task, **options)
+    assert [d.restart for d in found] == [0, 1, 2, 3]
+    assert all(d.verified and d.answer.verify(task) for d in found)
+    assert all(str(d.how) == "walked" and d.samples <= 200_000 for d in found)
+    assert [d.program for d in decode(weights, task, **options)] == [
+        d.program for d in found
+    ]
+
+
+C = nc.Clock(4)
+
+
+def test_a_walk_runs_no_more_programs_than_it_is_given():
+    task, weights = near("sort", "noop\nnoop\nnoop\nnoop", clock=C)
+    from neural_compile.loss.decoding import _job
+
+    job = _job([weights], task, C, 7000, Walk(patience=50))
+    parts = list(job.search.parts(weights[0], job, 3))
+    assert sum(part.tried for part in parts) == 7000
+    assert all(len(part.codes) == 0 for part in parts)
+
+
+def test_a_program_that_halts_can_be_walked_to():
+    clock = nc.Clock(halts=True)
+    task, weights = near("inc", "read 0 1\ndec 1 1\nwrite 0 1\nhalt", clock=nc.Clock(4))
+    found = decode(weights, task, samples=50_000, key=KEY, clock=clock, search=Walk())
+    assert found and all(d.answer.verify(task) for d in found)
+
+
+@pytest.mark.parametrize("wrong", [dict(patience=0), dict(examples=-1)])
+def test_settings_of_a_walk_are_checked(wrong):
+    with pytest.raises(nc.InputError, match=f"{next(iter(wrong))} of a walk"):
+        Walk(**wrong)
+    with pytest.raises(nc.InputError, match="own, trained, all"):
+        Walk(sizes="none")
+
+
+# Seven decs are one inc in base 8, and nowhere else
+SEVEN = nc.parse("read 0 1\n" + "dec 1 1\n" * 7 + "write 0 1\ninc 0 0")
+LUCKY = replace(nc.TASKS["map_inc"], family=((1, 8),), practice=None)
+
+
+def test_a_search_does_not_see_the_test():
+    answer = nc.Answer(SEVEN, nc.Clock(10))
+    assert answer.accept(LUCKY) and not answer.verify(LUCKY)
+    assert [i.base for i in answer.accept(LUCKY).instances] == [8, 8]
+    assert answer.verify(LUCKY).instances[-1].base == 24
+    assert len(answer.simplify(LUCKY)) == len(SEVEN)
+
+
+def test_what_the_test_refuses_is_reported_and_not_counted():
+    start = nc.Start(SEVEN, noise=0.0, lines=10, clock=nc.Clock(10))
+    options = dict(restarts=2, key=KEY, progress=False)
+    training = nc.Training(steps=1, curriculum=False)
+    rates = recovery(
+        LUCKY, start, decode="guided", samples=10, training=training, **options
+    )
+    tuned = rates.tuning
+    assert tuned.accepted.all() and not tuned.strict.any()
+    assert tuned.solution is not None and rates.strict.hits == 0
+    assert len(rates.found) == 2 and not any(d.verified for d in rates.found)
+
+
+def test_examples_held_back_are_asked_once_and_end_the_search():
+    task = nc.Task.from_examples([[1], [2], [3], [4]], [[1], [2], [3], [5]], base=8)
+    found = nc.induce(task, key=KEY, progress=False)
+    assert found.answer is not None and not found.verified
+    assert found.verification.instances[-1].how == "held-back"
+    assert found.answer.accept(task) and not found.work.attempts
+    assert np.all(found.answer.fits(task.sample(8, seed=5)))
