@@ -1,16 +1,22 @@
 """The command line and the README, as a person would use them."""
 
 import importlib.util
+import inspect
 import json
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from neural_compile.cli import app
 
 ROOT = Path(__file__).parent.parent
 MAP = "tests/programs/map.asm"
+CORES = "neural_compile.appendix.fast.use_cores"
 COMMANDS = ("induce", "run", "tasks", "table1", "study", "bench")
 
 
@@ -148,10 +154,33 @@ def test_help_needs_nothing_heavy():
     assert ran.stdout == "[]\n"
 
 
-def test_bench_measures_ratios():
-    data = json.loads(call("bench", "tuning", "--json").stdout)
+@lru_cache
+def once(measure, **settings):
+    "A measurement in this process, and not for long."
+    if "seconds" in inspect.signature(measure).parameters:
+        settings["seconds"] = 0.05
+    return measure(**settings)
+
+
+def quickly(measure, *, cores=1, use=None, **settings):
+    "In place of `alone`."
+    return dict(once(measure, **settings))
+
+
+def measured(monkeypatch, what):
+    "What `bench` measures quickly, through the command line."
+    for module in ("bench", "searches"):
+        monkeypatch.setattr(f"neural_compile.appendix.{module}.alone", quickly)
+    monkeypatch.setattr(CORES, lambda cores=None: None)  # JAX runs here already
+    ran = CliRunner().invoke(app, ["bench", what, "--json"])
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout)
+
+
+def test_bench_measures_ratios(monkeypatch):
+    data = measured(monkeypatch, "tuning")
     assert data["tuning"][0]["ratio"] > 0 and "search" not in data
-    data = json.loads(call("bench", "synthesis", "--json").stdout)
+    data = measured(monkeypatch, "synthesis")
     assert data["search"]["exact"]["ratio"] > 1 and "tuning" not in data
     assert all(0 < row["pruned"] < 1 for row in data["search"]["enumeration"])
 

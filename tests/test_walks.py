@@ -13,13 +13,15 @@ import neural_compile as nc
 from neural_compile.assembly.engine import execute_many
 from neural_compile.assembly.suite import DEVELOPMENT
 from neural_compile.assembly.verification import sizes
+from neural_compile.compiler.proposals import every_line
 from neural_compile.experiments.recovery import recovery
-from neural_compile.loss.decoding import decode
+from neural_compile.loss.decoding import Job, decode
 from neural_compile.loss.exams import asked, points_of, questions
 from neural_compile.loss.walks import Walk
 
 KEY = jax.random.key(0)
 MACHINE = nc.Machine(base=8, registers=6, lines=5)
+C = nc.Clock(4)
 
 
 def slow_points(program, clock, parts):
@@ -32,9 +34,10 @@ def slow_points(program, clock, parts):
         for e in range(len(part)):
             if clock.halts and not ran.halted[e]:
                 continue
-            hits = (ran.memory[e] == part.target[e]) & part.mask[e]
-            right, worth = int(hits.sum()), int(part.mask[e].sum())
-            total += 2 * right if right == worth else right
+            wrong = (ran.memory[e] != part.target[e]) & part.mask[e]
+            counted = part.mask[e] & (part.target[e] != part.memory[e])
+            total += int((counted & ~wrong).sum())
+            total += 0 if wrong.any() else max(1, int(counted.sum()))
     return total
 
 
@@ -81,15 +84,12 @@ def test_a_walk_finds_what_is_a_step_away_and_repeats():
     ]
 
 
-C = nc.Clock(4)
-
-
 def test_a_walk_runs_no_more_programs_than_it_is_given():
     task, weights = near("sort", "noop\nnoop\nnoop\nnoop", clock=C)
-    from neural_compile.loss.decoding import _job
-
-    job = _job([weights], task, C, 7000, Walk(patience=50))
-    parts = list(job.search.parts(weights[0], job, 3))
+    machine, walk = weights.machine, Walk(patience=50)
+    lines = every_line(machine)
+    job = Job(task, C, machine, lines, lines, 7000, walk)
+    parts = list(walk.parts(weights[0], job, 3))
     assert sum(part.tried for part in parts) == 7000
     assert all(len(part.codes) == 0 for part in parts)
 

@@ -179,6 +179,12 @@ def _tried(work: Work) -> Iterator[str]:
         yield f"  tuned {start}: {tuned}"
 
 # %% ../../nbs/experiments/2_induction.ipynb #1-induction-030
+def _verdict(told: "Told") -> str:
+    if told.verified:
+        return "strictly verified"
+    return "found, and refused by the test" if told.answer else "no program found"
+
+# %% ../../nbs/experiments/2_induction.ipynb #1-induction-030b
 class Told(Runnable):
     "An outcome that tells how it came about; abstract."
 
@@ -187,16 +193,16 @@ class Told(Runnable):
 
     def report(self) -> str:
         "The whole story as text."
-        verdict = "strictly verified" if self.verified else "no program found"
-        rows = [f"{self.task}: {verdict}", *_tried(self.work)]
+        rows = [f"{self.task}: {_verdict(self)}", *_tried(self.work)]
         if self.answer is not None:
             rows += [f"found by {self.how}, read {self.clock}:", str(self.program)]
             if self.how.template is not None:
                 rows.append(f"changed since its template {self.how.source}:")
                 changed = difference(self.how.template, self.answer.program)
                 rows += [f"    {row}" for row in changed]
-        proof = [f"verified on {row}" for row in repr(self.verification).split("\n")]
-        rows += proof if self.verified else [f"got as far as: {self.work}"]
+        judged = "verified" if self.verified else "asked"
+        proof = [f"{judged} on {row}" for row in repr(self.verification).split("\n")]
+        rows += proof if self.answer else [f"got as far as: {self.work}"]
         ended = f", {self.stopped}" if self.stopped else ""
         return "\n".join([*rows, f"{self.work.seconds:.1f} s{ended}"])
 

@@ -44,18 +44,17 @@ def _change(code, kinds, registers, shares):
 def _walk(start, kinds, exam, seed, most, temperature, patience, shares):
     "Where it ends, programs run, most points, and those of a program that is right."
     np.random.seed(seed)
-    worth = exam.mask.sum(axis=1)
     registers = exam.registers.shape[1]
     M, R = np.zeros(exam.memory.shape[1], np.int64), np.zeros(registers + 1, np.int64)
-    whole = 2 * worth.sum()
-    at, points = start.copy(), mark(start, kinds, exam, worth, 0, M, R)
+    whole = exam.changed.sum() + exam.bonus.sum()
+    at, points = start.copy(), mark(start, kinds, exam, whole, 0, M, R)
     begun, best, peak, tried, vain = points, points, points, 1, 0
     new = start.copy()
     while points < whole and tried < most:
         new[:] = at
         _change(new, kinds, registers, shares)
         need = int(np.ceil(points + temperature * np.log(np.random.random())))
-        got = mark(new, kinds, exam, worth, max(need, 0), M, R)
+        got = mark(new, kinds, exam, whole, max(need, 0), M, R)
         tried, vain = tried + 1, vain + 1
         if got >= 0:
             at[:], points = new, got
