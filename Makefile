@@ -54,7 +54,7 @@ measure: .venv/runtime  ## make the recorded results again (some hours, alone on
 	$(BIN)/neural_compile bench synthesis --json > results/search.json
 	rm -f results/synthesis.json && $(BIN)/python tools/measure_synthesis.py
 	$(BIN)/neural_compile table1 --folder cells/table1 --save results/table1.json
-	for s in dataset ablation sensitivity efficiency; do $(BIN)/neural_compile study $$s --folder cells/$$s --save results/$$s.json; done
+	for s in dataset ablation sensitivity efficiency walks; do $(BIN)/neural_compile study $$s --folder cells/$$s --save results/$$s.json; done
 	$(BIN)/python tools/results_table.py
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder

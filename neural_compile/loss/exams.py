@@ -83,6 +83,13 @@ def most_points(parts: Sequence[Examples]) -> int:
     return sum(int(changed(p).sum() + _bonus(p).sum()) for p in parts)
 
 # %% ../../nbs/loss/6_exams.ipynb #6-exams-012b
+def _tables(bases: Sequence[int], table: Sequence[Instruction]) -> tuple:
+    "What instructions compute, one base after the other; where each base begins."
+    values = [value_table(table, base).ravel() for base in bases]
+    begins = np.cumsum([0] + [len(x) for x in values])
+    return np.concatenate(values), dict(zip(bases, begins.tolist()))
+
+# %% ../../nbs/loss/6_exams.ipynb #6-exams-012bc
 def exam(
     parts: Sequence[Examples],
     clock: Clock,  # When answers are read
@@ -90,16 +97,15 @@ def exam(
     table: Sequence[Instruction],
 ) -> Exam:
     "An exam of these examples."
-    bases, widest = sorted({p.base for p in parts}), max(p.base for p in parts)
-    tables = [value_table(table, base).ravel() for base in bases]
-    starts = dict(zip(bases, np.cumsum([0] + [len(table) for table in tables])))
+    values, begins = _tables(sorted({p.base for p in parts}), table)
+    widest = max(p.base for p in parts)
     many = lambda f: np.concatenate([np.full(len(p), f(p)) for p in parts])
     wide = lambda x: np.pad(x, ((0, 0), (0, widest - x.shape[1])))
     rows = lambda f: np.concatenate([wide(f(p)) for p in parts])
     sign = -1 if clock.halts else 1
     return Exam(
-        np.concatenate(tables),
-        many(lambda p: starts[p.base]),
+        values,
+        many(lambda p: begins[p.base]),
         many(lambda p: p.base),
         rows(lambda p: p.memory),
         np.concatenate([p.registers for p in parts]),
