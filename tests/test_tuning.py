@@ -124,7 +124,7 @@ def test_what_cannot_start_is_refused_with_the_fix():
     ]:
         with pytest.raises(nc.InputError, match=says):
             prepare_start(start, task)
-    with pytest.raises(nc.InputError, match="noise is 0 or more, found -1"):
+    with pytest.raises(nc.InputError, match="noise is a number from 0 up, found -1"):
         nc.Start(noise=-1.0)
     with pytest.raises(nc.InputError, match="4 restarts were given, asked for 3"):
         tune(MAP_DEC, controllers, restarts=3, steps=10)

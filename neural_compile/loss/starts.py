@@ -7,6 +7,7 @@ __all__ = ['Source', 'LINES', 'HURRY', 'horizon', 'Start', 'Prepared',
            'prepare_start', 'misfits']
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-002
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -72,8 +73,8 @@ def _start_faults(source: object, noise: float, lines: int | None) -> list[str]:
             "a start is 'random', a template's name, a program, an answer, weights, "
             f"or a function from a key to a Controller; found {source!r}."
         )
-    if noise < 0:
-        faults.append(f"noise is 0 or more, found {noise}.")
+    if not 0 <= noise < math.inf:
+        faults.append(f"noise is a number from 0 up, found {noise}.")
     if lines is not None and lines < 1:
         faults.append(f"lines is at least 1, found {lines}.")
     return faults
