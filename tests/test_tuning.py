@@ -175,7 +175,7 @@ def test_tuning_recovers_and_judges(tuned):
     each = [nc.decompile(tuned.controllers[k]) for k in range(6)]
     assert decompile_all(tuned.controllers) == each == tuned.programs
     assert [a.program for a in tuned.answers] == tuned.programs
-    assert tuned.solution.program == tuned.programs[int(tuned.strict.argmax())]
+    assert tuned.solution.program == tuned.programs[int(tuned.accepted.argmax())]
     assert tuned.solution.verify(MAP_DEC) and tuned.solution.clock == tuned.clock
 
 
@@ -343,7 +343,7 @@ def test_a_watcher_sees_the_run_as_it_is():
         assert look.active.all() and look.task is MAP_DEC and look.clock == run.clock
         assert look.programs == decompile_all(look.controllers)
     assert same(looks[-1].controllers, run.controllers)
-    assert looks[-1].strict.tolist() == run.strict.tolist()
+    assert looks[-1].accepted.tolist() == run.accepted.tolist()
 
 
 def _ends(steps, stages=5):

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+# %% ../../nbs/loss/2_starts.ipynb #2-starts-002b
 from ..assembly.answers import Answer
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Task
