@@ -16,7 +16,7 @@ import numpy as np
 from ..assembly.engine import JUMP, kind_of
 from ..assembly.programs import refuse
 from ..compiler.controllers import Controller
-from .decoding import Decoder, Part, Job, Way
+from .decoding import Decoder, Hits, Job, Way
 from .exams import SIZES, exam, mark, questions
 
 # %% ../../nbs/loss/7_walks.ipynb #7-walks-006
@@ -87,7 +87,7 @@ class Walk(Decoder):
                 faults.append(f"{name} of a walk is over 0, {found}")
         refuse(faults)
 
-    def parts(self, controller: Controller, job: Job, seed: int) -> Iterator[Part]:
+    def parts(self, controller: Controller, job: Job, seed: int) -> Iterator[Hits]:
         "Programs that pass the exam; after each the walk starts again."
         return _walks(self, controller, job, seed)
 
@@ -102,7 +102,7 @@ def _argmax(controller: Controller) -> np.ndarray:
     return code.astype(np.int64)
 
 # %% ../../nbs/loss/7_walks.ipynb #7-walks-013
-def _walks(walk: Walk, controller: Controller, job: Job, seed: int) -> Iterator[Part]:
+def _walks(walk: Walk, controller: Controller, job: Job, seed: int) -> Iterator[Hits]:
     start, kinds = _argmax(controller), kind_of(job.machine.instructions)
     asking = questions(job.task, walk.sizes, walk.examples)
     table = job.machine.instructions
@@ -111,5 +111,5 @@ def _walks(walk: Walk, controller: Controller, job: Job, seed: int) -> Iterator[
     while left > 0:
         code, tried, peak, whole = _walk(start, kinds, papers, seed, left, *rule)
         found = code[None][: int(peak == whole)]  # One program, or none
-        yield Part(Way(walked=True), found, np.full(len(found), tried), tried)
+        yield Hits(Way(walked=True), found, np.full(len(found), tried), tried)
         left, seed = left - tried, seed + 1
