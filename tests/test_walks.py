@@ -142,3 +142,10 @@ def test_examples_held_back_are_asked_once_and_end_the_search():
     assert found.verification.instances[-1].how == "held-back"
     assert found.answer.accept(task) and not found.work.attempts
     assert np.all(found.answer.fits(task.sample(8, seed=5)))
+
+
+def test_a_size_that_a_search_asks_about_is_no_test():
+    with pytest.raises(nc.InputError, match=r"size of the test .* found \(5, 16\)"):
+        replace(nc.TASKS["map_inc"], tests=((5, 16), (12, 25)))
+    wide = nc.Task.from_function(max, base=8, cells=2, family=[(2, 24), (2, 25)])
+    assert not set(wide.tests) & {(2, 8), *wide.family}

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/notebooks"
-# Checks compile in a hurry, and once: over half of their time went into compiling
+# Checks compile in a hurry, and once: much of their time goes into compiling
 FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 ENV = {
     "JAX_PLATFORMS": "cpu",

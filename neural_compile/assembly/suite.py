@@ -246,10 +246,12 @@ def sized(
     cells = cells if task.varies else task.cells
     times = lambda n: n if n == 1 else cells * (n // task.cells)
     larger = lambda b: b // task.base * base + b % task.base
+    family = tuple((times(n), larger(b)) for n, b in task.family)
     return replace(
         task,
         base=base,
         cells=cells,
-        family=tuple((times(n), larger(b)) for n, b in task.family),
+        family=family,
+        tests=tuple(t for t in task.tests if t not in ((cells, base), *family)),
         practice=task.practice and sized(task.practice, base, cells),
     )

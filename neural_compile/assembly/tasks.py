@@ -98,6 +98,13 @@ class Question:
 def _listed(sizes: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"({n}, {base})" for n, base in sizes) or "none"
 
+
+def _seen_tests(task: "Sized") -> list[str]:
+    "Sizes of the test that a search may ask about, if there are any."
+    seen = {(task.cells, task.base), *task.family} & set(task.tests)
+    what = "a size of the test is neither the task's own nor in its family"
+    return [f"{what}, found {_listed(sorted(seen))}."] if seen else []
+
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-023
 class Sized(Question):
     "Refuses sizes that cannot be, and prints as two lines of text; abstract."
@@ -118,7 +125,7 @@ class Sized(Question):
         if self.practice and size(self.practice) != size(self):
             found = f"{size(self.practice)} for {size(self)}. `sized` changes both."
             faults.append(f"practice has its task's base, registers and cells, {found}")
-        refuse(faults)
+        refuse(faults + _seen_tests(self))
 
     def __repr__(self) -> str:
         own = f"base {self.base}, {self.registers} registers, {self.cells} cells"
@@ -251,6 +258,14 @@ def _target_of(f: Callable[[list[int]], list[int]]) -> Target:
     return target
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-034
+def _sizes(cells: int, base: int, family: Sequence | None) -> dict[str, tuple]:
+    "The family, and for the test two bases that no search asks about."
+    larger = ((cells, 2 * base), (cells, 2 * base + 1))
+    seen = larger if family is None else tuple((n, b) for n, b in family)
+    past = base + max(b for _, b in ((cells, base), *seen))
+    return {"family": seen, "tests": ((cells, past), (cells, past + 1))}
+
+# %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-034b
 def from_function(
     f: Callable[[list[int]], list[int]],  # From `cells` values to the first cells
     *,
@@ -263,17 +278,15 @@ def from_function(
 ) -> "Task":
     "A task given by a Python function; memory after the input starts at 0."
     refuse(size_faults(base, base))
-    larger = ((cells, 2 * base), (cells, 2 * base + 1))
     return Task(
         name or str(getattr(f, "__name__", "function")),
         "a Python function",
         inputs=lambda choose, n, b: ([choose(b) for _ in range(n)] + [0] * (b - n), {}),
         target=_target_of(f),
+        **_sizes(cells, base, family),
         base=base,
         registers=registers,
         cells=cells,
-        family=larger if family is None else tuple((n, b) for n, b in family),
-        tests=((cells, 3 * base), (cells, 3 * base + 1)),
         instructions=tuple(instructions),
     )
 

@@ -49,7 +49,7 @@ from ..synthesis.spaces import searches_of, synthesize
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-015
 @dataclass(frozen=True)
 class Found:
-    "A verified answer, how it was found, and the weights it was read from."
+    "An accepted answer, how it was found, and the weights it was read from."
 
     answer: Answer
     how: How

@@ -7,6 +7,7 @@ __all__ = ['KEEP', 'Decoder', 'Guidance', 'Way', 'Decoded', 'Job', 'Hits', 'deco
 
 # %% ../../nbs/loss/5_decoding.ipynb #5-decoding-002
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -93,12 +94,12 @@ def _drawn(words, chances, most, seed, steps, judge, keep):
     return found[:count], when[:count], tried
 
 # %% ../../nbs/loss/5_decoding.ipynb #5-decoding-decoder
-class Decoder:
-    "Searches among the programs that weights suggest; abstract."
+class Decoder(ABC):
+    "Searches among the programs that weights suggest."
 
+    @abstractmethod
     def parts(self, controller: Controller, job: "Job", seed: int) -> Iterator["Hits"]:
         "What there is to ask about, part by part."
-        raise NotImplementedError
 
 # %% ../../nbs/loss/5_decoding.ipynb #5-decoding-020
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Synthesis:
     "What enumeration found, and the rest of it, to go on with."
     task: Task
     rest: Rest
-    solutions: list = field(default_factory=list)  # Verified candidates, shortest first
+    solutions: list = field(default_factory=list)  # Accepted candidates, shortest first
     templates: list = field(default_factory=list)  # Near-misses, the best first
     levels: list = field(default_factory=list)  # (where, tried, kept as new)
     exhausted: dict = field(default_factory=dict)  # Name → largest size done
