@@ -19,16 +19,14 @@ from neural_compile.loss.tuning import Decision
 
 nc.use_cores(int(sys.argv[1]))
 task, key = nc.TASKS["map_dec"], jax.random.key(0)
-short = Training(steps=10)
-run = nc.tune(task, "map_inc", short, restarts=5, key=key, progress=False)
+options = dict(restarts=71, key=key, progress=False)  # One shape for both
+run = nc.tune(task, "map_inc", Training(steps=10), **options)
 
 def leave_three(look):
-    return Decision(retire=np.arange(70) > 2)
+    return Decision(retire=np.arange(71) > 2)
 
 long = Training(steps=110, curriculum=False)
-left = nc.tune(
-    task, "map_inc", long, restarts=70, key=key, watch=leave_three, progress=False
-)
+left = nc.tune(task, "map_inc", long, watch=leave_three, **options)
 found = {
     "devices": len(jax.devices()),
     "losses": run.losses.tolist(),
@@ -57,5 +55,5 @@ def test_two_devices_give_the_run_of_one():
     assert furthest(one["losses"], two["losses"]) < 1e-5
     # After 110 steps, and one move to fewer groups
     assert furthest(one["left"], two["left"]) < 1e-3
-    assert len(one["losses"]) == 5
-    assert len({tuple(row) for row in two["losses"]}) == 5
+    assert len(one["losses"]) == 71
+    assert len({tuple(row) for row in two["losses"]}) == 71

@@ -8,6 +8,7 @@ import pytest
 
 import neural_compile as nc
 from neural_compile.assembly.answers import Stopped, Why
+from neural_compile.assembly.suite import sized
 from neural_compile.experiments import induce as pipeline
 from neural_compile.experiments.budgets import (
     SCHEDULE,
@@ -137,21 +138,22 @@ def test_a_time_limit_ends_the_search_and_the_report_says_how_far_it_got():
         found.run([1])
 
 
-def test_a_small_budget_is_spent_and_not_more():
-    "In the smallest budget that pays for an attempt, both stages have their turn."
-    options = dict(key=KEY, progress=False)
-    found = nc.induce(nc.TASKS["sort"], budget=0.25, **options)
-    assert found.stopped == Stopped(Why.BUDGET)
-    assert found.work.levels and found.work.attempts
-    assert 15 < found.work.units <= 30
-
-
 class Endless(Search):
     "Candidates without end, none of them right."
 
     def search(self, task, memory_limit=2e9):
         while True:
             yield Progress("endless", 100, 0)
+
+
+def test_a_small_budget_is_spent_and_not_more():
+    "In a budget that pays for few attempts, both stages have their turn."
+    options = dict(space=[Endless()], key=KEY, progress=False)
+    task = sized(nc.TASKS["sort"], base=8, cells=5)
+    found = nc.induce(task, budget=0.25, **options)
+    assert found.stopped == Stopped(Why.BUDGET)
+    assert found.work.levels and found.work.attempts
+    assert 15 < found.work.units <= 30
 
 
 def test_no_search_spends_the_share_of_the_others():
