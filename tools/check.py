@@ -138,9 +138,9 @@ def check_notebooks():
 
 
 def check_tests():
-    code = run(
-        "pytest", "tests", "--ignore", "tests/browser", "-q", "-n", "2"
-    ).returncode
+    # A file stays in one process, which makes its fixtures and compiles its shapes once
+    how = ["-q", "-n", "2", "--dist", "loadfile", "--ignore", "tests/browser"]
+    code = run("pytest", "tests", *how).returncode
     return code and (
         "no test was found in tests/" if code == 5 else "pytest failed, see above"
     )
