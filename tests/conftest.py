@@ -7,11 +7,26 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import hypothesis
 import jax
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
+
+jaxtyped = jaxtyping.jaxtyped
+
+
+def where_annotated(**how):
+    "`jaxtyped`, but a function without annotations, with nothing to check, stays."
+
+    def decorate(f):
+        says = isinstance(f, type) or getattr(f, "__annotations__", None)
+        return jaxtyped(**how)(f) if says else f
+
+    return decorate
+
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-install_import_hook(
+# Inner functions are made a hundred thousand times
+jaxtyping.jaxtyped = where_annotated
+jaxtyping.install_import_hook(
     "neural_compile", "typechecker.check"
 )  # before any test imports neural_compile
 
