@@ -132,7 +132,7 @@ def batches(draw, machine):
 HORIZON = 12
 
 
-@machines([SHAPES[0], *SHAPES[2:], *TABLES])
+@machines(SHAPES + TABLES)
 @given(data=st.data())
 @batched
 def test_fast_equals_reference_at_any_horizon(machine, data):
@@ -154,7 +154,7 @@ def test_fast_equals_reference_without_a_longest(machine, data):
 FEW = 4  # As printed, the equations do not keep mass: rounding errors can double a step
 
 
-@machines([replace(machine, dialect=LITERAL) for machine in SHAPES[1:2]])
+@machines([replace(machine, dialect=LITERAL) for machine in SHAPES[1:3]])
 @given(data=st.data())
 @batched
 def test_fast_equals_reference_in_the_literal_dialect(machine, data):
