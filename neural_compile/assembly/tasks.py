@@ -98,7 +98,7 @@ class Question:
 def _listed(sizes: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"({n}, {base})" for n, base in sizes) or "none"
 
-
+# %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-seen
 def _seen_tests(task: "Sized") -> list[str]:
     "Sizes of the test that a search may ask about, if there are any."
     seen = {(task.cells, task.base), *task.family} & set(task.tests)
@@ -258,12 +258,12 @@ def _target_of(f: Callable[[list[int]], list[int]]) -> Target:
     return target
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-034
-def _sizes(cells: int, base: int, family: Sequence | None) -> dict[str, tuple]:
+def _sizes(cells: int, base: int, family: Sequence | None) -> tuple[tuple, tuple]:
     "The family, and for the test two bases that no search asks about."
     larger = ((cells, 2 * base), (cells, 2 * base + 1))
     seen = larger if family is None else tuple((n, b) for n, b in family)
     past = base + max(b for _, b in ((cells, base), *seen))
-    return {"family": seen, "tests": ((cells, past), (cells, past + 1))}
+    return seen, ((cells, past), (cells, past + 1))
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-034b
 def from_function(
@@ -278,15 +278,17 @@ def from_function(
 ) -> "Task":
     "A task given by a Python function; memory after the input starts at 0."
     refuse(size_faults(base, base))
+    seen, tests = _sizes(cells, base, family)
     return Task(
         name or str(getattr(f, "__name__", "function")),
         "a Python function",
         inputs=lambda choose, n, b: ([choose(b) for _ in range(n)] + [0] * (b - n), {}),
         target=_target_of(f),
-        **_sizes(cells, base, family),
         base=base,
         registers=registers,
         cells=cells,
+        family=seen,
+        tests=tests,
         instructions=tuple(instructions),
     )
 
