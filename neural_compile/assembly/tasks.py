@@ -260,10 +260,9 @@ def _target_of(f: Callable[[list[int]], list[int]]) -> Target:
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-034
 def _sizes(cells: int, base: int, family: Sequence | None) -> tuple[tuple, tuple]:
     "The family, and for the test two bases that no search asks about."
-    larger = ((cells, 2 * base), (cells, 2 * base + 1))
-    seen = larger if family is None else tuple((n, b) for n, b in family)
+    seen = ((cells, 2 * base), (cells, 2 * base + 1)) if family is None else family
     past = base + max(b for _, b in ((cells, base), *seen))
-    return seen, ((cells, past), (cells, past + 1))
+    return tuple((n, b) for n, b in seen), ((cells, past), (cells, past + 1))
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-034b
 def from_function(
