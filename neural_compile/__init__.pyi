@@ -76,11 +76,8 @@ from .loss.tuning import (
 )
 from .loss.decoding import (
     Decoded as Decoded,
-    Guidance as Guidance,
-    decode as decode,
-)
-from .loss.walks import (
     Walk as Walk,
+    decode as decode,
 )
 from .synthesis.search import (
     Candidate as Candidate,

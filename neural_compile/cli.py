@@ -160,7 +160,7 @@ def tasks(
     return Shown(text, rows)
 
 
-SMALL: dict[str, Any] = dict(restarts=4, steps=50, samples=2000)
+SMALL: dict[str, Any] = dict(restarts=4, keys=1, steps=50, samples=2000)
 
 
 def shown_table(table, save: Path | None, plot: Path | None = None) -> Shown:
@@ -180,7 +180,9 @@ def table1(
     starts: Annotated[
         str | None, typer.Option(help="Some rows only, such as random,map_inc.")
     ] = None,
-    restarts: Annotated[int, typer.Option(help="Restarts of each entry.")] = 100,
+    restarts: Annotated[
+        int, typer.Option(help="Restarts of each of an entry's five keys.")
+    ] = 20,
     quick: Annotated[
         bool,
         typer.Option(
@@ -220,7 +222,7 @@ def study(
     restarts: Annotated[
         int | None,
         typer.Option(
-            help="Restarts of each entry. Default: 100, 50 for sensitivity."
+            help="Restarts of each key. Default: 10; 100 and 16 where there is one."
         ),
     ] = None,
     folder: Folder = None,

@@ -81,7 +81,7 @@ def test_a_summary_is_json_whatever_happened():
 
 @pytest.mark.parametrize("way", Way)
 def test_every_way_has_its_sentence(way):
-    how = How(way, "map_inc", 400, 3, 52_402, "likeliest")
+    how = How(way, "map_inc", 400, 3, 52_402)
     assert "{" not in str(how)
     assert (how.source in str(how)) == (way is not Way.NOTHING)
 

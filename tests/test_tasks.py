@@ -148,27 +148,10 @@ def test_a_small_task_is_verified_on_all_inputs():
     assert [(i.how, i.inputs) for i in larger] == [("unseen", 1000)] * 4
 
 
-@pytest.mark.parametrize("base", [6, 8])
-def test_practice_meets_the_task_where_it_is_judged(base):
-    task = sized(TASKS["fibonacci"], base, 5)
-    practice, zeros = task.practice, [0] * base
-    start = {1: 0, 2: 0}
-    assert practice.target(zeros, start, 5, base) == task.target(zeros, {}, 5, base)
-    assert practice.target(zeros, {1: 2, 2: 3}, 4, base)[:3] == [3, 5, 8 % base]
-    for name in ("reduce", "list_parity"):
-        task = sized(TASKS[name], base, 5)
-        practice = task.practice
-        assert practice.varies and not task.varies and task.answer_cells == 1
-        own, practised = (t.sample(3, seed=0).target for t in (task, practice))
-        assert (own == practised).all()
-    with_practice = {name for name, task in TASKS.items() if task.practice}
-    assert with_practice == {"fibonacci", "reduce", "list_parity"}
-
-
-def test_another_table_is_the_tasks_and_its_practices():
+def test_another_table_is_the_tasks():
     table = (*INSTRUCTIONS, Instruction("gcd", "a b o", math.gcd))
     task = TASKS["reduce"].using(table)
-    assert task.instructions == task.practice.instructions == table
+    assert task.instructions == table
     own, same = (t.sample(9, seed=1).target for t in (TASKS["reduce"], task))
     assert (own == same).all()
     program = parse("read 0 1\nwrite 0 2\nadd 1 2 2\ninc 0 0", table)

@@ -14,7 +14,6 @@ from neural_compile.appendix import devices
 from neural_compile.assembly.suite import sized
 from neural_compile.assembly.verification import check_examples
 from neural_compile.compiler.controllers import decompile_all
-from neural_compile.loss.decoding import Way
 from neural_compile.loss.starts import horizon, prepare_start
 from neural_compile.loss.training import CHUNK, plan, restart_losses
 from neural_compile.loss.tuning import Decision, network_outputs, paper_recovered
@@ -131,7 +130,7 @@ def test_what_cannot_start_is_refused_with_the_fix():
 
 
 @pytest.mark.parametrize("name", nc.TASKS)
-def test_a_practice_runs_on_the_machine_of_its_task(name):
+def test_stages_are_of_the_size_of_the_task(name):
     for base, cells in ((nc.TASKS[name].base, 2), (nc.TASKS[name].base + 4, 3)):
         task = sized(nc.TASKS[name], base, cells)
         stages = plan(nc.Training(), task, prepare_start("random", task), key=KEY)
@@ -263,7 +262,6 @@ def test_what_cannot_be_trained_is_refused_with_the_fix():
     for start, training, says in [
         (nc.Start(clock=halting), {}, "waits for a halt has no horizon"),
         (nc.Start(clock=never), {}, "horizon is at least 1 step, found 0"),
-        ("random", dict(practice=nc.TASKS["sort"]), "practice has base 8"),
         ("random", dict(examples=nc.TASKS["sort"].sample(4, seed=0)), "examples has"),
     ]:
         with pytest.raises(nc.InputError, match=says):
@@ -411,11 +409,9 @@ def test_certain_weights_propose_one_program_and_nothing_else():
     )
     certain = start.controllers(1, KEY)
     found = nc.decode(certain, MAP_INC, samples=1, key=KEY)[0]
-    assert found.program == known.program and found.how == Way()
-    draws = nc.Guidance(likeliest=0, temperatures=(0.1,))
-    found = nc.decode(certain, MAP_INC, samples=5, search=draws, key=KEY)[0]
-    assert found.program == known.program and str(found.how) == "drawn at 0.1"
-    assert nc.decode(certain, MAP_DEC, samples=100, search=draws, key=KEY) == []
+    assert found.program == known.program and found.samples == 1
+    sure = nc.Walk(guided=1.0)
+    assert nc.decode(certain, MAP_DEC, samples=100, walk=sure, key=KEY) == []
 
 
 def test_a_program_that_halts_is_decoded_too():
@@ -441,10 +437,9 @@ def test_what_cannot_be_decoded_is_refused(tuned):
         with pytest.raises(nc.InputError, match=says):
             nc.decode(controllers, task, key=KEY, **settings)
     for settings, says in [
-        (dict(temperatures=()), "temperatures are one or more"),
-        (dict(temperatures=(1.0, 0.0)), "each over 0"),
-        (dict(likeliest=1.5), "from 0 to 1, found 1.5"),
-        (dict(power=0), "power is over 0"),
+        (dict(temperature=0.0), "temperature of a walk is over 0, found 0.0"),
+        (dict(guided=1.5), "from 0 to 1, found 1.5"),
+        (dict(sizes="few"), "one of own, trained, all, found 'few'"),
     ]:
         with pytest.raises(nc.InputError, match=says):
-            nc.Guidance(**settings)
+            nc.Walk(**settings)

@@ -13,11 +13,9 @@ import neural_compile as nc
 from neural_compile.assembly.engine import execute_many
 from neural_compile.assembly.suite import DEVELOPMENT
 from neural_compile.assembly.verification import sizes
-from neural_compile.compiler.proposals import every_line
 from neural_compile.experiments.recovery import recovery
-from neural_compile.loss.decoding import Job, decode
+from neural_compile.loss.decoding import Walk, decode, suggestions
 from neural_compile.loss.exams import asked, points_of, questions
-from neural_compile.loss.walks import Walk
 
 KEY = jax.random.key(0)
 MACHINE = nc.Machine(base=8, registers=6, lines=5)
@@ -74,30 +72,43 @@ def near(name, text, **options):
 
 def test_a_walk_finds_what_is_a_step_away_and_repeats():
     task, weights = near("map_dec", "read 0 1\ninc 1 1\nwrite 0 1\ninc 0 0", clock=C)
-    options = dict(samples=200_000, key=KEY, clock=C, search=Walk())
+    options = dict(samples=200_000, key=KEY, clock=C)
     found = decode(weights, task, **options)
     assert [d.restart for d in found] == [0, 1, 2, 3]
     assert all(d.verified and d.answer.verify(task) for d in found)
-    assert all(str(d.how) == "walked" and d.samples <= 200_000 for d in found)
+    assert all(d.samples <= 200_000 for d in found)
     assert [d.program for d in decode(weights, task, **options)] == [
         d.program for d in found
     ]
 
 
+def test_what_a_walk_hears_are_the_chances_of_the_weights():
+    _, weights = near("sort", "noop\nread 0 1\nhalt\nwrite 1 2", clock=C)
+    heard = suggestions(weights[0])
+    for k, W in enumerate(weights[0].weights):
+        exact, many = np.asarray(jax.nn.softmax(W, axis=0)).T, len(W)
+        steps = np.diff(heard[k], axis=1, prepend=0.0)
+        assert np.allclose(steps[:, :many], exact, atol=1e-5)
+        assert np.all(heard[k][:, many - 1 :] == 1.0)  # Beyond it nothing is drawn
+
+
 def test_a_walk_runs_no_more_programs_than_it_is_given():
     task, weights = near("sort", "noop\nnoop\nnoop\nnoop", clock=C)
-    machine, walk = weights.machine, Walk(patience=50)
-    lines = every_line(machine)
-    job = Job(task, C, machine, lines, lines, 7000, walk)
-    parts = list(walk.parts(weights[0], job, 3))
-    assert sum(part.tried for part in parts) == 7000
-    assert all(len(part.codes) == 0 for part in parts)
+    for samples in (1, 7000):
+        options = dict(samples=samples, key=KEY, clock=C)
+        assert decode(weights, task, walk=Walk(patience=50), **options) == []
+    task, weights = near("map_dec", "read 0 1\ninc 1 1\nwrite 0 1\ninc 0 0", clock=C)
+    found = decode(weights, task, samples=200_000, key=KEY, clock=C)
+    few = max(d.samples for d in found)
+    options = dict(key=KEY, clock=C)
+    assert len(decode(weights, task, samples=few, **options)) == len(found)
+    assert len(decode(weights, task, samples=few - 1, **options)) == len(found) - 1
 
 
 def test_a_program_that_halts_can_be_walked_to():
     clock = nc.Clock(halts=True)
     task, weights = near("inc", "read 0 1\ndec 1 1\nwrite 0 1\nhalt", clock=nc.Clock(4))
-    found = decode(weights, task, samples=50_000, key=KEY, clock=clock, search=Walk())
+    found = decode(weights, task, samples=50_000, key=KEY, clock=clock)
     assert found and all(d.answer.verify(task) for d in found)
 
 
@@ -111,7 +122,7 @@ def test_settings_of_a_walk_are_checked(wrong):
 
 # Seven decs are one inc in base 8, and nowhere else
 SEVEN = nc.parse("read 0 1\n" + "dec 1 1\n" * 7 + "write 0 1\ninc 0 0")
-LUCKY = replace(nc.TASKS["map_inc"], family=((1, 8),), practice=None)
+LUCKY = replace(nc.TASKS["map_inc"], family=((1, 8),))
 
 
 def test_a_search_does_not_see_the_test():

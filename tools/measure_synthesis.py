@@ -167,10 +167,9 @@ def decoding(number):
         training = nc.Training(steps=steps)
         return nc.tune(task, start, training, restarts=16, key=key, progress=False)
 
-    def solved(weights, samples=most, guidance=nc.Guidance()):
+    def solved(weights, samples=most):
         options = dict(samples=samples, key=jax.random.key(3), clock=tuned.clock)
-        found = nc.decode(weights, task, search=guidance, **options)
-        return len({d.restart for d in found})
+        return len(nc.decode(weights, task, **options))
 
     run(50)  # Compiles
     tuned, tuning_s = timed(lambda: run(750))
@@ -181,9 +180,6 @@ def decoding(number):
     _, probe_s = timed(lambda: solved(tuned.untuned))
     samples = int(most * total / probe_s)
     untuned, untuned_s = timed(lambda: solved(tuned.untuned, samples))
-    drawn = {t: nc.Guidance(temperatures=(t,), likeliest=0.0) for t in (2.0, 4.0)}
-    powers = {p: nc.Guidance(power=p, likeliest=1.0) for p in (1.0, 0.5, 1 / 3)}
-    weights = tuned.controllers
     return {
         "task": name,
         "start": label,
@@ -193,9 +189,7 @@ def decoding(number):
         "untuned_s": round(untuned_s, 1),
         "both": both,
         "both_s": round(total, 1),
-        "tuned_only": solved(weights),
-        "drawn": {f"{t:g}": solved(weights, most, g) for t, g in drawn.items()},
-        "powers": {f"{p:.2f}": solved(weights, most, g) for p, g in powers.items()},
+        "tuned_only": solved(tuned.controllers),
     }
 
 

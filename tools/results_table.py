@@ -119,7 +119,7 @@ def paper_section():
     made = (
         f"Recorded by `{recorded['command']}`, {len(records)} entries in {minutes:.0f} "
         "minutes on 2 cores; settings, intervals and the other rows are in "
-        "`nbs/experiments/7_table1.ipynb`."
+        "`nbs/experiments/8_table1.ipynb`."
     )
     return "\n".join([*paper_rows(records), "", made])
 

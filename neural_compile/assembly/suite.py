@@ -112,8 +112,9 @@ def _list_k(m, r, n, b):
     return _only([m[at + 1]] * b, {m[2]})
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-023
-def _row(name, summary, inputs, target, cells=5, base=8, varies=False, even=False):
-    "A task with its family; `even`: in even bases only."
+def _row(name, summary, inputs, target, cells=5, base=8, answers=0, **kind):
+    "A task with its family; of a kind that varies, or has even bases only, or both."
+    varies, even = kind.get("varies"), kind.get("even")
     more = 2 if even else 1
     family: tuple = ((cells, 2 * base), (cells, 2 * base + more))
     tests: tuple = ((cells, 3 * base), (cells, 3 * base + more))
@@ -121,7 +122,7 @@ def _row(name, summary, inputs, target, cells=5, base=8, varies=False, even=Fals
         family = ((1, base), *family[:1], (2 * cells, 2 * base + more))
         tests = ((8, 3 * base), (12, 3 * base + more))
     sizes: dict = dict(base=base, cells=cells, family=family, tests=tests)
-    return Task(name, summary, inputs, target, **sizes)
+    return Task(name, summary, inputs, target, answer_cells=answers, **sizes)
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-025
 _ANY, _TWO = _uniform(), _uniform((5, 2))
@@ -132,15 +133,16 @@ _EVERY = "cells 0…n−1 each mod 2, register 5 is 2"
 _ODD = "M[n] ← sum of cells 0…n−1, mod 2; register 5 is 2"
 _SEEDS = "cells 0…n−1 ← Fibonacci numbers from registers 1, 2"
 _EACH, _EVEN = dict(varies=True), dict(even=True)
+_FOLD = dict(varies=True, answers=1)
 
 _PAPER = [
     _row("inc", "M[0] ← M[0] + 1", _ANY, _INC, cells=1),
     _row("map_inc", "cells 0…n−1 each + 1", _ANY, _INC, **_EACH),
     _row("map_dec", "cells 0…n−1 each − 1", _ANY, _DEC, **_EACH),
-    _row("reduce", "M[n] ← sum of cells 0…n−1", _ANY, _SUM, cells=3),
+    _row("reduce", "M[n] ← sum of cells 0…n−1", _ANY, _SUM, 3, **_FOLD),
     _row("parity", "M[0] ← M[0] mod 2, register 5 is 2", _TWO, _PARITY, 1, **_EVEN),
     _row("map_parity", _EVERY, _TWO, _PARITIES, **_EACH, **_EVEN),
-    _row("list_parity", _ODD, _TWO, _ODD_SUM, 3, **_EVEN),
+    _row("list_parity", _ODD, _TWO, _ODD_SUM, 3, **_FOLD, **_EVEN),
     _row("fibonacci", "cells 0…n−1 ← 1, 2, 3, 5, 8 …", _zeros, _fibonacci, **_EACH),
     _row("fibonacci_seeded", _SEEDS, _seeded, _fibonacci, **_EACH),
 ]
@@ -174,23 +176,6 @@ class TaskTable(dict[str, Task]):
 
 
 TASKS = TaskTable((task.name, task) for task in _PAPER + _COMPILATION)
-
-# %% ../../nbs/assembly/6_suite.ipynb #6-suite-031
-def _practised_fibonacci(m, r, n, b):
-    "As `fibonacci`, with register 1 added to the first number and 2 to the second."
-    return _sums(1 + r[1], 2 + r[2], n, b)
-
-
-def _with_practice(task: Task, **changes) -> Task:
-    "The task, to be practised with some of its fields changed."
-    return replace(task, practice=replace(task, **changes))
-
-
-_fixed = TASKS["fibonacci"]
-TASKS["fibonacci"] = _with_practice(_fixed, inputs=_seeded, target=_practised_fibonacci)
-for _name in ("reduce", "list_parity"):
-    _fixed = replace(TASKS[_name], answer_cells=1)
-    TASKS[_name] = _with_practice(_fixed, family=((1, _fixed.base), *_fixed.family))
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-310391
 def _counted(f):
@@ -228,8 +213,8 @@ _DEVELOPMENT = [
     _row("lucas", "cells 0…n−1 ← 1, 3, 4, 7, 11 …", _zeros, _lucas, **_EACH),
     _row("powers", "cells 0…n−1 ← 1, 2, 4, 8 …", _zeros, _POWERS, **_EACH),
     _row("squares", "cells 0…n−1 ← 1, 4, 9, 16 …", _zeros, _SQUARES, **_EACH),
-    _row("product", "M[n] ← product of cells 0…n−1", _ANY, _PRODUCT, 3, **_EACH),
-    _row("maximum", "M[n] ← largest of cells 0…n−1", _ANY, _MAXIMUM, 3, **_EACH),
+    _row("product", "M[n] ← product of cells 0…n−1", _ANY, _PRODUCT, 3, **_FOLD),
+    _row("maximum", "M[n] ← largest of cells 0…n−1", _ANY, _MAXIMUM, 3, **_FOLD),
     _row("running_sum", "each cell ← sum of cells up to it", _ANY, _RUN, **_EACH),
     _row("running_max", "each cell ← largest up to it", _ANY, _HIGH, **_EACH),
     _row("differences", "each cell minus the one before", _ANY, _differences, **_EACH),
@@ -242,7 +227,7 @@ def sized(
     base: int,  # b, in place of the task's own
     cells: int,  # n, in place of its own if the task works through any number
 ) -> Task:
-    "The task, and what it is practised on, at another size."
+    "The task at another size."
     cells = cells if task.varies else task.cells
     times = lambda n: n if n == 1 else cells * (n // task.cells)
     larger = lambda b: b // task.base * base + b % task.base
@@ -253,5 +238,4 @@ def sized(
         cells=cells,
         family=family,
         tests=tuple(t for t in task.tests if t not in ((cells, base), *family)),
-        practice=task.practice and sized(task.practice, base, cells),
     )

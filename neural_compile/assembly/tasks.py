@@ -113,7 +113,6 @@ class Sized(Question):
     summary: str
     family: tuple[tuple[int, int], ...]
     tests: tuple[tuple[int, int], ...]
-    practice: "Sized | None"
 
     def __post_init__(self):
         faults = size_faults(self.base, self.base) + at_least("cells", self.cells, 1)
@@ -121,10 +120,6 @@ class Sized(Question):
         if not faults and self.cells > self.base:
             found = f"base = {self.base}, found {self.cells}. Use a larger base."
             faults.append(f"memory has base cells, and cells is at most {found}")
-        size = lambda t: (t.base, t.registers, t.cells)
-        if self.practice and size(self.practice) != size(self):
-            found = f"{size(self.practice)} for {size(self)}. `sized` changes both."
-            faults.append(f"practice has its task's base, registers and cells, {found}")
         refuse(faults + _seen_tests(self))
 
     def __repr__(self) -> str:
@@ -307,13 +302,11 @@ class Task(Family):
     tests: tuple[tuple[int, int], ...] = ()  # Sizes asked once, when all is decided
     held_back: tuple = ()  # Inputs kept from training, if given by examples
     instructions: tuple[Instruction, ...] = INSTRUCTIONS  # What programs are made of
-    practice: "Task | None" = None  # What tuning trains on in place of the task
     answer_cells: int = 0  # Cells written beside the n that are read
 
     from_examples = staticmethod(from_examples)
     from_function = staticmethod(from_function)
 
     def using(self, instructions: Sequence[Instruction]) -> "Task":
-        "The same task, and its practice, with another instruction table."
-        practice = self.practice and self.practice.using(instructions)
-        return replace(self, instructions=tuple(instructions), practice=practice)
+        "The same task with another instruction table."
+        return replace(self, instructions=tuple(instructions))

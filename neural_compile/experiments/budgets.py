@@ -49,7 +49,7 @@ def candidate_price(
 
 # %% ../../nbs/experiments/1_budgets.ipynb #0-budgets-012
 EXAMPLE_STEP = 4e-7  # Units: one machine step of one example, at base 8
-PROGRAM = 2.5e-7  # Units: one decoded program
+PROGRAM = 2e-6  # Units: one decoded program
 JUDGING = 0.3  # Units: whatever else a tuning needs, such as verifying programs
 COMPILING = 12.0  # Units: the first tuning on a machine of its size
 
@@ -111,7 +111,7 @@ class Round:
     starts: int  # How many templates, random weights among them
     steps: int  # Training steps of each restart
     restarts: int = 16  # Of each start
-    samples: int = 100_000  # Programs a restart that decoding may run
+    samples: int = 50_000  # Programs a restart that decoding may run
 
 
 SCHEDULE = (Round(8, 100), Round(4, 200), Round(2, 400), Round(1, 800))

@@ -66,7 +66,7 @@ def _decoded(
 ) -> Found | None:
     "The first program that decoding finds in weights."
     for d in decode(snapshots, clock=start.clock, first_only=True, **options):
-        where = d.restart, d.samples, str(d.how)
+        where = d.restart, d.samples
         how = How(ways[d.snapshot], start.name, steps, *where, start.program)
         return Found(d.answer, how, snapshots[d.snapshot][d.restart])
     return None

@@ -50,11 +50,10 @@ class How:
     steps: int = 0  # Training steps of each restart
     restart: int | None = None  # From whose weights it was read
     programs: int = 0  # How many programs decoding ran until it came
-    part: str = ""  # Of decoding: "likeliest" or "drawn at τ"
     template: Program | None = None  # What was compiled and tuned, if anything
 
     def __str__(self) -> str:
-        search = f"({self.part}, {self.programs:,} programs)"
+        search = f"({self.programs:,} programs)"
         return self.way.value.format(search=search, **vars(self))
 
 # %% ../../nbs/experiments/2_induction.ipynb #1-induction-014

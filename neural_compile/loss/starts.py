@@ -42,10 +42,8 @@ def horizon(
 ) -> Clock:
     "So many steps for each cell that a task reads or writes."
     if task.varies:
-        return Clock(turn)
-    if task.answer_cells:
         return Clock(turn, turn * task.answer_cells)
-    return Clock(0, turn * task.cells)
+    return Clock(0, turn * (task.cells + task.answer_cells))
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-012
 Source = str | Program | Answer | Candidate | Controller | Callable

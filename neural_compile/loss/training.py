@@ -29,12 +29,11 @@ from .starts import Prepared
 class Training:
     "How restarts are trained; the defaults are our best."
 
-    steps: int = 1500  # Training steps, in equal shares for each stage
+    steps: int = 750  # Training steps, in equal shares for each stage
     batch: int = 8  # Examples a restart sees at a training step
     learning_rate: float = 0.1
     optimizer: Callable[[float], optax.GradientTransformation] = optax.adam
     curriculum: bool = True  # From one cell to all, where a task's cells vary
-    practice: bool | Task = True  # Train on task.practice; or on another task
     examples: Examples | None = None  # A fixed dataset in place of fresh batches
     efficiency: float = 0.0  # λ of equation 12, 0 or more
 
@@ -81,20 +80,15 @@ def plan(
     training: Training, task: Task, start: Prepared, *, key: Key[Array, ""]
 ) -> list[Stage]:
     "The stages of a training: what each shows, and for how many machine steps."
-    practice, shown = task, training.examples
-    if isinstance(training.practice, Task):
-        practice = training.practice
-    elif training.practice and task.practice and not start.own:
-        practice = task.practice
+    shown = training.examples
     faults = _horizon_faults(start.clock, 1 if task.varies else task.cells)
-    faults += _size_faults("practice", practice.base, practice.registers, task)
     if shown is not None:
-        faults += _size_faults("examples", shown.base, shown.registers.shape[1], task)
+        faults += _size_faults(shown, task)
     refuse(faults)
     if shown is not None:
         return [Stage(shown, start.clock.steps(task.cells))]
     seed = int(jax.random.randint(key, (), 0, 2**30))
-    return stages(practice, start.clock, curriculum=training.curriculum, seed=seed)
+    return stages(task, start.clock, curriculum=training.curriculum, seed=seed)
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-021
 def _horizon_faults(clock: Clock, cells: int) -> list[str]:
@@ -107,12 +101,13 @@ def _horizon_faults(clock: Clock, cells: int) -> list[str]:
     return []
 
 
-def _size_faults(what: str, base: int, registers: int, task: Task) -> list[str]:
-    "Why something is not trained on in place of a task, if so."
+def _size_faults(shown: Examples, task: Task) -> list[str]:
+    "Why examples are not trained on, if so."
+    base, registers = shown.base, shown.registers.shape[1]
     if (base, registers) == (task.base, task.registers):
         return []
     return [
-        f"{what} has base {task.base} and {task.registers} registers, as the task "
+        f"examples has base {task.base} and {task.registers} registers, as the task "
         f"has; found base {base} and {registers} registers."
     ]
 
