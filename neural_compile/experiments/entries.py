@@ -19,6 +19,7 @@ from jaxtyping import Array, Key
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-003
 from ..assembly.suite import TASKS, sized
 from ..assembly.tasks import Task
+from ..assembly.verification import Clock
 from ..compiler.controllers import Controller
 from .induce import induce
 from neural_compile.experiments.recovery import (
@@ -87,7 +88,7 @@ def _runs(cell: Cell, task: Task, source: Source) -> Runs:
     control = _control(cell, tuned, key)
     seconds = {"tuned": middle - begun, "control": time.process_time() - middle}
     argmax = claims(replace(rates, found=()))
-    other = {d.restart: Claim(d.answer, d.verified) for d in control}
+    other = {d.restart: Claim(d.answer, d.verified, d.samples) for d in control}
     claimed = {"argmax": argmax, "guided": claims(rates), "control": other}
     return Runs(_fitted(tuned), claimed, seconds, tuned)
 
@@ -121,13 +122,18 @@ def _right(runs: Runs) -> dict[str, int]:
 
 
 def _kept(cell: Cell, runs: Sequence[Runs], how: str) -> list[list]:
-    "Claims as data: key, restart, verified, steps a cell and beside, the program."
+    "Claims as data: key, restart, verified, programs run, clock, program."
+    told = lambda c: [c.verified, c.programs, _steps(c.answer.clock)]
     return [
-        [cell.key + n, k, c.verified, c.answer.clock.per_cell, c.answer.clock.extra]
-        + [str(c.answer.program)]
+        [cell.key + n, k, *told(c), str(c.answer.program)]
         for n, key in enumerate(runs)
         for k, c in sorted(key.claimed[how].items())
     ]
+
+
+def _steps(clock: Clock) -> list[int] | None:
+    "A clock as data: steps a cell and steps beside; None: it waits for the halt."
+    return None if clock.halts else [clock.per_cell, clock.extra]
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-015
 def _about(tuned: Tuning) -> dict:
@@ -155,6 +161,7 @@ def measure_cell(settings: dict) -> dict:
     by_key = {how: [hits[how] for hits in right] for how in right[0]}
     claimed = {how: _kept(cell, runs, how) for how in ("guided", "control")}
     count = lambda known: sum(not verified for _, _, verified, *_ in known)
+    run = lambda known: sorted(row[3] for row in known if row[2])
     spent = {
         how: round(sum(key.seconds[how] for key in runs), 1) for how in runs[0].seconds
     }
@@ -163,6 +170,7 @@ def measure_cell(settings: dict) -> dict:
         "hits": {how: sum(hits) for how, hits in by_key.items()},
         "by_key": by_key,
         "refused": {how: count(known) for how, known in claimed.items()},
+        "programs": {how: run(known) for how, known in claimed.items()},
         "claimed": claimed,
         **_about(runs[0].tuning),
         "seconds": spent,

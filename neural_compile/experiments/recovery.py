@@ -144,13 +144,14 @@ class Claim(NamedTuple):
 
     answer: Answer
     verified: bool
+    programs: int = 0  # Run by decoding until it came; 0: the weights spell it
 
 
 def claims(x: Recovery) -> dict[int, Claim]:
     "By restart, the first answer that was accepted; there is no second."
     answers, strict = x.tuning.answers, x.tuning.strict
     read = x.tuning.accepted.nonzero()[0].tolist()
-    found = {d.restart: Claim(d.answer, d.verified) for d in x.found}
+    found = {d.restart: Claim(d.answer, d.verified, d.samples) for d in x.found}
     return found | {k: Claim(answers[k], bool(strict[k])) for k in read}
 
 

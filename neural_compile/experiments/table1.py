@@ -141,7 +141,8 @@ def claims_path(path: str | Path) -> Path:
 def load_claims(path: str | Path) -> dict[str, dict[str, list]]:
     """Of each entry and reading, what is claimed, each a row.
 
-    Key, restart, whether the test was passed, steps a cell, steps beside, program.
+    Key, restart, whether the test was passed, programs that were run until it came,
+    steps a cell and beside, and the program.
     """
     return json.loads(gzip.decompress(claims_path(path).read_bytes()))
 
