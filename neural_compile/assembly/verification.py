@@ -216,6 +216,7 @@ def _judge_all(program: Program, clock: Clock, questions: Sequence) -> Verificat
     return Verification(tuple(done))
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-029b
+@lru_cache(maxsize=1024)  # `verify` asks it again about what a search has accepted
 def accept(
     program: Program,  # Its length is the number of lines of the machine
     clock: Clock,  # When its answer is read
