@@ -82,7 +82,7 @@ def step_numbers(code, kinds, table, at, memory, registers):
     return after, kind == HALT
 
 # %% ../../nbs/assembly/4_engine.ipynb #4-engine-028
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 @no_type_check
 def _run_rows(code, kinds, table, memory, registers, steps):
     "Run one program on each row, in place; returns steps taken and who halted."
@@ -112,7 +112,9 @@ def _array_faults(
         ]
     faults = size_faults(base, memory.shape[1], np.min(steps).item())
     for what, x in (("memory", memory), ("registers", registers)):
-        beyond = (x < 0) | (x >= base) | (x % 1 != 0)
+        beyond = (x < 0) | (x >= base)
+        if not np.issubdtype(x.dtype, np.integer):
+            beyond |= x % 1 != 0
         faults += out_of_range(what, x[beyond].tolist(), base)
     return faults + too_few_registers(program, registers.shape[1])
 

@@ -216,7 +216,15 @@ def _judge_all(program: Program, clock: Clock, questions: Sequence) -> Verificat
     return Verification(tuple(done))
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-029b
-@lru_cache(maxsize=1024)  # `verify` asks it again about what a search has accepted
+@lru_cache(maxsize=1024)  # `verify` asks again about what a search has accepted
+def _accepted(program: Program, clock: Clock, task: Task, inputs: int) -> Verification:
+    for how, given in _quick(task):
+        few = _judge(program, clock, how, given)
+        if few.wrong:
+            return Verification((few,))
+    return _judge_all(program, clock, _asked(task, inputs))
+
+
 def accept(
     program: Program,  # Its length is the number of lines of the machine
     clock: Clock,  # When its answer is read
@@ -225,11 +233,7 @@ def accept(
     inputs: int = 1000,  # How many of a size, where there are too many to try all
 ) -> Verification:
     "What a search may ask, as often as it likes: never about the sizes of the test."
-    for how, given in _quick(task):
-        few = _judge(program, clock, how, given)
-        if few.wrong:
-            return Verification((few,))
-    return _judge_all(program, clock, _asked(task, inputs))
+    return _accepted(program, clock, task, inputs)
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-029bb
 def verify(
