@@ -189,7 +189,7 @@ def measure_enumeration(settings: dict) -> dict:
     best = found.solutions[0] if found.solutions else None
     return {
         "runs": 1,
-        "hits": {"guided": int(best is not None and bool(best.verify(task)))},
+        "hits": {"guided": int(best is not None and bool(best.answer.verify(task)))},
         "program": best and str(best.program),
         "clock": best and str(best.clock),
         "stopped": found.stopped and str(found.stopped),
