@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PAPER', 'ROWS', 'COLUMNS', 'READINGS', 'OURS', 'FEW', 'PRINTED',
-           'AS_PAPER', 'ALONE', 'TUNERS', 'OPTIMIZERS', 'PILOT', 'Cell',
-           'training_of', 'clock_of', 'uniform', 'started',
+           'AS_PAPER', 'ALONE', 'TUNERS', 'ONLY', 'OPTIMIZERS', 'PILOT',
+           'Cell', 'training_of', 'clock_of', 'uniform', 'started',
            'recovered_from', 'best_template', 'source_of', 'guesses_of',
            'tuned_entry', 'other_entries', 'table_cells']
 
@@ -106,6 +106,7 @@ PRINTED: dict[str, Any] = dict(dialect="literal", logits="uniform")
 AS_PAPER = {**FEW, "cells": 2, "samples": 20_000, **PRINTED}
 ALONE: dict[str, Any] = dict(guesses=[4, 5, 6, 7, 8], restarts=10)
 TUNERS = {"paper": AS_PAPER, "ours": OURS, "alone": ALONE}
+ONLY = {"alone": ("random",)}  # A template is a help, too
 
 # %% ../../nbs/experiments/6_settings.ipynb #5-settings-015
 def _cosine(rate: float | Array) -> optax.GradientTransformation:
@@ -273,7 +274,7 @@ def table_cells(
     entries = {
         f"{tuner}.{init}.{task}": tuned_entry(task, init, **{**given, **settings})
         for tuner, given in tuners.items()
-        for init in inits
+        for init in ONLY.get(tuner, inits)
         for task in tasks
     }
     for task in tasks:

@@ -112,7 +112,7 @@ def dataset_cells(**settings: Any) -> dict[str, dict]:
     changes = {f"examples-{n or 'fresh'}": {**few, "examples": n} for n in EXAMPLES}
     for name, value in (("steps", 2000), ("cells", 2)):
         changes[f"{name}-{value}"] = {**few, name: value}
-    pairs = [(task, init) for task in COLUMNS for init in ("random", "map_inc")]
+    pairs = [(task, init) for task in COLUMNS for init in ("random",)]
     return entries_of(pairs, changes, **settings)
 
 # %% ../../nbs/experiments/9_studies.ipynb #7-studies-014
