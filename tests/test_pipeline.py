@@ -22,7 +22,7 @@ from neural_compile.loss.starts import prepare_start
 from neural_compile.loss.training import Training
 from neural_compile.synthesis.search import Progress, Search
 
-KEY = jax.random.key(0)
+KEY = jax.random.key(9)  # With which templates alone do not lead to it
 SEEDED = nc.TASKS["fibonacci_seeded"]
 
 

@@ -47,19 +47,13 @@ class Rate:
     runs: int
     by_key: tuple[int, ...] = ()  # Hits of each key, where runs have several
 
-    @property
-    def rate(self) -> float:
-        "The share, 0 to 1."
-        return self.hits / self.runs
+    rate = property(lambda self: self.hits / self.runs, doc="The share, 0 to 1.")
 
-    @property
-    def interval(self) -> tuple[float, float]:
-        "Wilson score interval (Wilson, 1927)."
-        return wilson(self.rate, self.runs)
+    interval = property(lambda self: wilson(self.rate, self.runs), doc="Wilson's.")
 
     @property
     def over_keys(self) -> tuple[float, float]:
-        "Bootstrap interval over the keys (Efron, 1979); what one key says is one draw."
+        "Bootstrap interval over keys (Efron, 1979)."
         return bootstrap(self.by_key, self.runs) if self.by_key else self.interval
 
     low = property(lambda self: self.interval[0], doc="The lower end.")
@@ -159,7 +153,7 @@ def recovered(x: Recovery) -> set[int]:
     "The restarts that were strictly recovered."
     return {k for k, claim in claims(x).items() if claim.verified}
 
-
+# %% ../../nbs/experiments/4_recovery.ipynb #3-recovery-018b
 _T = TypeVar("_T")  # Whatever a function gives
 
 

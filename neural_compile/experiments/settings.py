@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PAPER', 'ROWS', 'COLUMNS', 'READINGS', 'OURS', 'FEW', 'PRINTED',
            'AS_PAPER', 'ALONE', 'TUNERS', 'ONLY', 'OPTIMIZERS', 'PILOT',
-           'Cell', 'training_of', 'clock_of', 'uniform', 'started',
+           'Posed', 'Cell', 'training_of', 'clock_of', 'uniform', 'started',
            'recovered_from', 'best_template', 'source_of', 'guesses_of',
            'tuned_entry', 'other_entries', 'table_cells']
 
@@ -66,8 +66,8 @@ READINGS = {  # Other readings of a column
 
 # %% ../../nbs/experiments/6_settings.ipynb #5-settings-011
 @dataclass(frozen=True)
-class Cell:
-    "The settings of one tuned entry; the defaults are our best."
+class Posed:
+    "What is asked, and on which machine."
 
     task: str
     init: str  # "random", "best", a template's name, or assembly text
@@ -76,6 +76,12 @@ class Cell:
     lines: int = 6
     turn: int | None = None  # Machine steps a cell; None: as many as there are lines
     guesses: list[int] | None = None  # Turns that share the work, if it is not known
+
+# %% ../../nbs/experiments/6_settings.ipynb #5-settings-011b
+@dataclass(frozen=True)
+class Cell(Posed):
+    "The settings of one tuned entry; the defaults are our best."
+
     examples: int | None = None  # Size of a fixed dataset; None: fresh batches
     batch: int = 8
     curriculum: bool = True
@@ -87,7 +93,7 @@ class Cell:
     restarts: int = 20  # Of each key
     samples: int = 200_000  # Programs a restart that decoding runs; 0: none
     dialect: str = "default"
-    logits: str = "normal"  # Of random weights: normal, or uniform from 0 to 1
+    logits: str = "normal"  # Of random weights; or "uniform", from 0 to 1
     control: str = "untuned"  # Or "shuffled": tuned, but lines in another order
     key: int = 1  # The first; 0 is for choosing settings
     keys: int = 5  # So many, one after the other
@@ -104,7 +110,7 @@ FEW: dict[str, Any] = dict(
 )
 PRINTED: dict[str, Any] = dict(dialect="literal", logits="uniform")
 AS_PAPER = {**FEW, "cells": 2, "samples": 20_000, **PRINTED}
-ALONE: dict[str, Any] = dict(guesses=[4, 5, 6, 7, 8], restarts=10)
+ALONE: dict[str, Any] = dict(guesses=[4, 5, 6, 7, 8])
 TUNERS = {"paper": AS_PAPER, "ours": OURS, "alone": ALONE}
 ONLY = {"alone": ("random",)}  # A template is a help, too
 
@@ -218,7 +224,7 @@ def best_template(
     fitting = [t for t in found.templates if len(t.program) <= cell.lines]
     return max(fitting[:8], key=lambda t: recovered_from(trial, task, t))
 
-
+# %% ../../nbs/experiments/6_settings.ipynb #5-settings-027b
 def source_of(cell: Cell, task: Task) -> Source:
     "What the restarts of an entry start from."
     if cell.init == "best":

@@ -9,7 +9,7 @@ __all__ = ['HARD', 'SHORT', 'PLAIN', 'LADDER', 'CHANGED', 'GRID', 'GRID_PAIRS',
            'sensitivity_cells', 'efficiency_cells', 'longest_run',
            'measure_efficiency', 'walk_cells', 'measure_walks', 'study']
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-002
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-002
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-003
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-003
 from ..assembly.engine import execute_many
 from ..assembly.parsing import parse
 from ..assembly.programs import Program, refuse
@@ -41,7 +41,7 @@ from ..loss.starts import Start
 from ..loss.training import Training
 from ..loss.tuning import tune
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-007
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-007
 HARD = (  # (task, start)
     ("map_inc", "random"),
     ("map_dec", "loop_noop"),
@@ -59,6 +59,8 @@ LADDER: dict[str, dict[str, Any]] = {
     "curriculum": {**PLAIN, "curriculum": True},
     "holes": {},
 }
+
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-007c
 CHANGED: dict[str, dict[str, Any]] = {
     **{name: dict(optimizer=name) for name in OPTIMIZERS if name != "adam"},
     "longer": dict(steps=1500),
@@ -69,7 +71,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "shuffled": dict(control="shuffled"),
 }
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-009
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-009
 GRID = {
     "noise": (0.0, 0.1, 0.3, 1.0, 3.0),
     "base": (6, 8, 12),
@@ -86,7 +88,7 @@ GRID_PAIRS = (  # (task, start)
 )
 EXAMPLES = (1, 2, 4, 8, None)  # In the dataset; None: fresh ones
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-011
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-011
 def entries_of(
     pairs: Iterable[tuple[str, str]],  # (task, start)
     changes: Mapping[str, dict],  # What differs from the defaults of a Cell
@@ -105,17 +107,17 @@ def ablation_cells(**settings: Any) -> dict[str, dict]:
     changes = {name: {**SHORT, **x} for name, x in {**LADDER, **CHANGED}.items()}
     return entries_of(HARD, changes, **settings)
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-012
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-012
 def dataset_cells(**settings: Any) -> dict[str, dict]:
     "The paper's criterion against the number of examples."
     few = {**FEW, "samples": 0, "restarts": 10, "keys": 3}
     changes = {f"examples-{n or 'fresh'}": {**few, "examples": n} for n in EXAMPLES}
     for name, value in (("steps", 2000), ("cells", 2)):
         changes[f"{name}-{value}"] = {**few, name: value}
-    pairs = [(task, init) for task in COLUMNS for init in ("random",)]
+    pairs = [(task, "random") for task in COLUMNS]
     return entries_of(pairs, changes, **settings)
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-014
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-014
 def grid_row(
     name: str,  # Of `GRID`
     value: float,
@@ -134,7 +136,7 @@ def sensitivity_cells(**settings: Any) -> dict[str, dict]:
     }
     return entries_of(GRID_PAIRS, changes, **settings)
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-017
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-017
 HALTING = {
     "inc": "read 0 1\nnoop\nnoop\ninc 1 1\nnoop\nwrite 0 1\nhalt",
     "access": "read 0 1\nnoop\nnoop\ninc 1 1\nnoop\nread 1 1\nwrite 0 1\nhalt",
@@ -152,7 +154,7 @@ def efficiency_cells(**settings: Any) -> dict[str, dict]:
             entries[f"{weight}.halting.{task}"] = {**what, "weight": weight, **usual}
     return entries
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-018
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-018
 def longest_run(program: Program, task: Task) -> int:
     "The most steps it takes to halt, on some inputs."
     given = task.sample(64, seed=2**31 - 2)
@@ -169,7 +171,7 @@ def _shortened(program: Program, halting: list[Program], task: Task) -> dict:
     steps = {"before": len(program), "median": median, "least": least}
     return {"steps": steps, "program": text}
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-020
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-020
 def measure_efficiency(settings: dict) -> dict:
     "Tune a halting program with a weight on its steps."
     task, program = TASKS[settings["task"]], parse(settings["program"])
@@ -194,7 +196,7 @@ def measure_efficiency(settings: dict) -> dict:
 
 WAYS["efficiency"] = measure_efficiency
 
-# %% ../../nbs/experiments/9_studies.ipynb #8-studies-221012
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-022
 WALKED = (  # (task, start), of DEVELOPMENT
     ("lucas", "random"),
     ("running_sum", "map_inc"),
@@ -212,7 +214,7 @@ WALKS: dict[str, dict[str, Any]] = {
     **{f"examples-{x}": dict(examples=x) for x in (2, 18)},
 }
 
-
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-022c
 def walk_cells(**settings: Any) -> dict[str, dict]:
     "Walks from tuned and from untuned weights, one setting changed at a time."
     usual = {"restarts": 16, "steps": 750, "samples": 200_000, "key": 0, **settings}
@@ -222,7 +224,7 @@ def walk_cells(**settings: Any) -> dict[str, dict]:
         entries[f"walks.{init}.{task}"] = {**what, **usual}
     return entries
 
-# %% ../../nbs/experiments/9_studies.ipynb #8-studies-780894
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-023
 def measure_walks(settings: dict) -> dict:
     "Restarts solved by each walk, from the same weights before and after tuning."
     task, key = DEVELOPMENT[settings["task"]], jax.random.key(settings["key"])
@@ -247,7 +249,7 @@ def measure_walks(settings: dict) -> dict:
 
 WAYS["walks"] = measure_walks
 
-# %% ../../nbs/experiments/9_studies.ipynb #7-studies-022
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-025
 STUDIES: dict[str, Callable[..., dict[str, dict]]] = {
     "dataset": dataset_cells,
     "ablation": ablation_cells,
