@@ -74,9 +74,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 # %% ../../nbs/experiments/9_studies.ipynb #9-studies-009
 GRID = {
     "noise": (0.0, 0.1, 0.3, 1.0, 3.0),
-    "base": (6, 8, 12),
     "turn": (5, 6, 8, 12),
-    "batch": (1, 4, 8, 32),
     "learning_rate": (0.01, 0.03, 0.1, 0.3),
 }
 GRID_PAIRS = (  # (task, start)
