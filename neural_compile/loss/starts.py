@@ -89,7 +89,6 @@ class Prepared:
     make: Callable[[Key[Array, " restarts"]], Controller]  # With a key a restart
     program: Program | None = None  # What was compiled; None: nothing was
     restarts: int | None = None  # How many, if weights for so many were given
-    own: bool = False  # Whether it is the task's own program already
 
     def controllers(self, restarts: int | None, key: Key[Array, ""]) -> Controller:
         "So many controllers (None: 32, or as many as given); leading axis: restarts."
@@ -188,7 +187,7 @@ def _compiled(
     if isinstance(source, Candidate) and own and not source.clock.halts:
         clock = start.clock or source.clock
     name = start.source if isinstance(start.source, str) else _name(source)
-    return Prepared(machine, clock, name, make, program, own=own)
+    return Prepared(machine, clock, name, make, program)
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-026
 def _name(source: Program | Answer | Candidate) -> str:
