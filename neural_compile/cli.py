@@ -217,7 +217,7 @@ def table1(
 @command
 def study(
     name: Annotated[
-        str, typer.Argument(help="dataset, ablation, sensitivity or efficiency.")
+        str, typer.Argument(help="dataset, ablation, sensitivity, efficiency, walks.")
     ],
     restarts: Annotated[
         int | None,

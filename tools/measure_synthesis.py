@@ -1,8 +1,8 @@
-"""Measure what enumeration, templates, decoding and learned operations are worth.
+"""Measure what enumeration, templates and learned operations are worth.
 
 `python tools/measure_synthesis.py [PART …]` writes results/synthesis.json after every
 row and leaves out rows that are there already, so it can be stopped and started again.
-Run it alone on the machine. The parts: solve, templates, halving, decoding, curriculum.
+Run it alone on the machine. The parts: solve, templates, halving, curriculum.
 """
 
 import json
@@ -18,16 +18,6 @@ from neural_compile.experiments.campaigns import versions, write_json
 from neural_compile.synthesis.abstraction import CURRICULUM, climb
 
 PATH = Path(__file__).resolve().parent.parent / "results/synthesis.json"
-SCAN = "loop:\nread 0 3\nadd 2 3 2\nwrite 0 2\ninc 0 0\njump 4 loop"
-DECODED = (  # task and start
-    ("fibonacci_seeded", "scan"),
-    ("fibonacci_seeded", "map_inc"),
-    ("fibonacci_seeded", "random"),
-    ("map_dec", "random"),
-    ("map_dec", "loop_noop"),
-    ("map_parity", "map_inc"),
-    ("add", "random"),
-)
 
 
 def uniform(choose, cells, base):
@@ -147,52 +137,6 @@ def halving(row_name):
     return row
 
 
-def timed(call):
-    """What a call gives, and its seconds."""
-    start = time.perf_counter()
-    return call(), time.perf_counter() - start
-
-
-def decoding(number):
-    """Of 16 restarts, how many are solved in about equal seconds.
-
-    By argmax of longer tuning, by search without tuning, and by search from tuned
-    weights.
-    """
-    name, label = DECODED[int(number)]
-    task, start = nc.TASKS[name], nc.parse(SCAN) if label == "scan" else label
-    key, most = jax.random.key(7), 200_000
-
-    def run(steps):
-        training = nc.Training(steps=steps)
-        return nc.tune(task, start, training, restarts=16, key=key, progress=False)
-
-    def solved(weights, samples=most):
-        options = dict(samples=samples, key=jax.random.key(3), clock=tuned.clock)
-        return len(nc.decode(weights, task, **options))
-
-    run(50)  # Compiles
-    tuned, tuning_s = timed(lambda: run(750))
-    solved(tuned.controllers, 100)
-    both, search_s = timed(lambda: solved(tuned.snapshots))
-    total = tuning_s + search_s
-    longer, longer_s = timed(lambda: run(int(750 * total / tuning_s)))
-    _, probe_s = timed(lambda: solved(tuned.untuned))
-    samples = int(most * total / probe_s)
-    untuned, untuned_s = timed(lambda: solved(tuned.untuned, samples))
-    return {
-        "task": name,
-        "start": label,
-        "argmax": int(longer.strict.sum()),
-        "argmax_s": round(longer_s, 1),
-        "untuned": untuned,
-        "untuned_s": round(untuned_s, 1),
-        "both": both,
-        "both_s": round(total, 1),
-        "tuned_only": solved(tuned.controllers),
-    }
-
-
 def curriculum(number):
     """A task of the curriculum: alone up to a cost of 8, and with what was learned."""
     task = CURRICULUM[int(number)]
@@ -214,7 +158,6 @@ PARTS = {  # How a part is measured, and its rows
     "solve": (solve, list(nc.TASKS)),
     "templates": (templates, list(OUTSIDE)),
     "halving": (halving, [f"{name} {key}" for name in OUTSIDE for key in range(3)]),
-    "decoding": (decoding, [str(n) for n in range(len(DECODED))]),
     "curriculum": (curriculum, [str(n) for n in range(len(CURRICULUM))]),
 }
 

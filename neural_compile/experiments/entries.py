@@ -93,14 +93,16 @@ def _runs(cell: Cell, task: Task, source: Source) -> Runs:
     argmax = claims(replace(rates, found=()))
     other = {d.restart: Claim(d.answer, d.verified, d.samples) for d in control}
     claimed = {"argmax": argmax, "guided": claims(rates), "control": other}
-    return Runs(_fitted(tuned), claimed, seconds, tuned)
+    return Runs(_fitted(tuned, cell.examples), claimed, seconds, tuned)
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-010b
-def _fitted(tuned: Tuning) -> dict[str, np.ndarray]:
+def _fitted(tuned: Tuning, dataset: int | None) -> dict[str, np.ndarray]:
     "Which networks are right on their data, and on fresh inputs."
-    fresh, steps = tuned.task.sample(1000, seed=2**31 - 1), tuned.clock
-    right = paper_recovered(tuned.controllers, fresh, steps.steps(tuned.task.cells))
-    return {"paper": tuned.paper, "fresh": np.asarray(right)}
+    if dataset is None:  # They were judged on fresh inputs
+        return {"paper": tuned.paper, "fresh": tuned.paper}
+    fresh, steps = tuned.task.sample(1000, seed=2**31 - 1), tuned.start.clock.steps
+    right = paper_recovered(tuned.controllers, fresh, steps(tuned.task.cells))
+    return {"paper": tuned.paper, "fresh": right}
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-012
 def _joined(guesses: Sequence[Runs]) -> Runs:

@@ -25,7 +25,7 @@ from ..assembly.suite import TASKS
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock
 from ..compiler.controllers import DIALECTS, Controller, Machine
-from .recovery import recovery
+from .recovery import SAMPLES, recovery
 from ..loss.starts import Source, Start, horizon
 from ..loss.training import Training, noisy_adam
 from ..synthesis.language import TEMPLATES
@@ -89,9 +89,9 @@ class Cell(Posed):
     noise: float = 0.3  # γ
     learning_rate: float = 0.1
     optimizer: str = "adam"  # A name of `OPTIMIZERS`
-    steps: int = 750
+    steps: int = Training.steps
     restarts: int = 20  # Of each key
-    samples: int = 200_000  # Programs a restart that decoding runs; 0: none
+    samples: int = SAMPLES  # Programs a restart that decoding runs; 0: none
     dialect: str = "default"
     logits: str = "normal"  # Of random weights; or "uniform", from 0 to 1
     control: str = "untuned"  # Or "shuffled": tuned, but lines in another order

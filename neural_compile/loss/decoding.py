@@ -7,7 +7,7 @@ __all__ = ['SHARES', 'suggestions', 'Walk', 'Job', 'Decoded', 'decode']
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-002
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -174,8 +174,10 @@ class Decoded:
         return f"# restart {self.restart}, program {self.samples:,}\n{self.answer}"
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-026
-def _passing(job: Job, controller: Controller, seed: int):
-    "Programs that pass the exam, each with the count of those run, then that of all."
+def _passing(
+    job: Job, controller: Controller, seed: int
+) -> Iterator[tuple[Program | None, int]]:
+    "Where each walk ends: a program that passes the exam, or None; and programs run."
     start, run = (_argmax(controller), suggestions(controller)), 0
     given = job.kinds, job.papers
     while run < job.samples:
