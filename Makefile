@@ -51,7 +51,6 @@ measure: .venv/runtime  ## make the recorded results again (some hours, alone on
 	for k in 0 1 2 3 4 5 6 7 8 9; do $(BIN)/neural_compile induce fibonacci_seeded --space language --key $$k --json; done > results/demo.jsonl
 	rm -f results/tasks.json && $(BIN)/neural_compile tasks --measure results/tasks.json
 	$(BIN)/neural_compile bench --full --json > results/bench.json
-	$(BIN)/neural_compile bench synthesis --json > results/search.json
 	rm -f results/synthesis.json && $(BIN)/python tools/measure_synthesis.py
 	$(BIN)/neural_compile table1 --folder cells/table1 --save results/table1.json
 	for s in dataset ablation sensitivity efficiency walks; do $(BIN)/neural_compile study $$s --folder cells/$$s --save results/$$s.json; done

@@ -227,10 +227,10 @@ def bench(
 
 # %% ../../nbs/appendix/8_bench.ipynb #8-bench-032
 RECORDED = {  # Ratios of results/bench.json
-    (6, 8): 6.61,
-    (10, 10): 8.51,
-    (16, 16): 6.78,
-    (32, 32): 9.01,
+    (6, 8): 5.32,
+    (10, 10): 8.1,
+    (16, 16): 7.74,
+    (32, 32): 8.99,
 }
 
 # %% ../../nbs/appendix/8_bench.ipynb #8-bench-034

@@ -65,15 +65,24 @@ def _only(memory, cells):
 
 
 def _map(f):
-    return lambda m, r, n, b: [f(v) % b for v in m[:n]] + m[n:]
+    return lambda m, r, n, b: [f(v, r) % b for v in m[:n]] + m[n:]
 
 
 def _first(f):
-    return lambda m, r, n, b: [f(m) % b] + [None] * (b - 1)
+    return lambda m, r, n, b: [f(m, r) % b] + [None] * (b - 1)
 
 
 def _total(f):
-    return lambda m, r, n, b: [None] * n + [f(sum(m[:n]) % b)] + [None] * (b - n - 1)
+    return lambda m, r, n, b: [
+        *[None] * n,
+        f(sum(m[:n]) % b, r),
+        *[None] * (b - n - 1),
+    ]
+
+
+def _modulo(v, r):
+    "As the machine has it, with 0 for modulo 0."
+    return v % r[5] if r[5] else 0
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-019
 def _sums(first, second, n, b):
@@ -114,25 +123,26 @@ def _list_k(m, r, n, b):
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-023
 def _row(name, summary, inputs, target, cells=5, base=8, answers=0, **kind):
     "A task with its family; of a kind that varies, or has even bases only, or both."
-    varies, even = kind.get("varies"), kind.get("even")
-    more = 2 if even else 1
-    family: tuple = ((cells, 2 * base), (cells, 2 * base + more))
-    tests: tuple = ((cells, 3 * base), (cells, 3 * base + more))
+    varies, even, parameters = map(kind.get, ("varies", "even", "parameters"))
+    odd = 2 if even else 1  # Beside twice or three times the base
+    family: tuple = ((cells, 2 * base), (cells, 2 * base + odd))
+    tests: tuple = ((cells, 3 * base), (cells, 3 * base + odd))
     if varies:
-        family = ((1, base), *family[:1], (2 * cells, 2 * base + more))
-        tests = ((8, 3 * base), (12, 3 * base + more))
-    sizes: dict = dict(base=base, cells=cells, family=family, tests=tests)
-    return Task(name, summary, inputs, target, answer_cells=answers, **sizes)
+        family = ((1, base), *family[:1], (2 * cells, 2 * base + odd))
+        tests = ((8, 3 * base), (12, 3 * base + odd))
+    rest: dict = dict(family=family, tests=tests, parameters=parameters or ())
+    own: dict = dict(base=base, cells=cells, answer_cells=answers)
+    return Task(name, summary, inputs, target, **own, **rest)
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-025
 _ANY, _TWO = _uniform(), _uniform((5, 2))
-_INC, _DEC = _map(lambda v: v + 1), _map(lambda v: v - 1)
-_PARITY, _PARITIES = _first(lambda m: m[0] % 2), _map(lambda v: v % 2)
-_SUM, _ODD_SUM = _total(lambda s: s), _total(lambda s: s % 2)
+_INC, _DEC = _map(lambda v, r: v + 1), _map(lambda v, r: v - 1)
+_PARITY, _PARITIES = _first(lambda m, r: _modulo(m[0], r)), _map(_modulo)
+_SUM, _ODD_SUM = _total(lambda s, r: s), _total(_modulo)
 _EVERY = "cells 0…n−1 each mod 2, register 5 is 2"
 _ODD = "M[n] ← sum of cells 0…n−1, mod 2; register 5 is 2"
 _SEEDS = "cells 0…n−1 ← Fibonacci numbers from registers 1, 2"
-_EACH, _EVEN = dict(varies=True), dict(even=True)
+_EACH, _EVEN = dict(varies=True), dict(even=True, parameters=(5,))
 _FOLD = dict(varies=True, answers=1)
 
 _PAPER = [
@@ -148,7 +158,7 @@ _PAPER = [
 ]
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-026
-_ACCESS, _ADD = _first(lambda m: m[m[0] + 1]), _first(lambda m: m[0] + m[1])
+_ACCESS, _ADD = _first(lambda m, r: m[m[0] + 1]), _first(lambda m, r: m[0] + m[1])
 _INCREMENT, _SORT = _list(lambda x: [v + 1 for v in x]), _list(sorted)
 _EXCHANGE = "exchange M[2 + M[0]] and M[2 + M[1]], register 5 is 2"
 _NODE = "M[M[2]] ← value of the M[1]-th node of the linked list at M[0]"
@@ -205,11 +215,14 @@ def _lucas(m, r, n, b):
     return _sums(1, 3, n, b)
 
 # %% ../../nbs/assembly/6_suite.ipynb #6-suite-529794
-_DOUBLE, _RUN, _HIGH = _map(lambda v: 2 * v), _running(add), _running(max)
+_THREE, _CLIP = _uniform((5, 3)), _map(lambda v, r: min(v, r[5]))
+_AT_MOST = "cells 0…n−1 each at most 3, register 5 is 3"
+_DOUBLE, _RUN, _HIGH = _map(lambda v, r: 2 * v), _running(add), _running(max)
 _PRODUCT, _MAXIMUM = _folded(mul, 1), _folded(max, 0)
 _SQUARES, _POWERS = _counted(lambda k: (k + 1) ** 2), _counted(lambda k: 2**k)
 _DEVELOPMENT = [
     _row("double", "cells 0…n−1 each times 2", _ANY, _DOUBLE, **_EACH),
+    _row("clipped", _AT_MOST, _THREE, _CLIP, **_EACH, parameters=(5,)),
     _row("lucas", "cells 0…n−1 ← 1, 3, 4, 7, 11 …", _zeros, _lucas, **_EACH),
     _row("powers", "cells 0…n−1 ← 1, 2, 4, 8 …", _zeros, _POWERS, **_EACH),
     _row("squares", "cells 0…n−1 ← 1, 4, 9, 16 …", _zeros, _SQUARES, **_EACH),

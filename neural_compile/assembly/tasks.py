@@ -74,12 +74,12 @@ def _arrays(rows: Sequence[tuple], registers: int, cells: int, base: int) -> Exa
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-021
 class Question:
     "Makes examples of what is wanted; abstract."
-
     inputs: Inputs
     target: Target
     base: int
     registers: int
     cells: int
+    parameters: tuple
 
     def examples_of(self, inputs: Sequence, cells=None, base=None) -> Examples:
         "Right outputs for inputs (memory, {register: value}) of the size given."
@@ -87,10 +87,14 @@ class Question:
         rows = [(m, r, self.target(m, r, *size)) for m, r in inputs]
         return _arrays(rows, self.registers, *size)
 
-    def sample(self, count: int, *, seed: int, cells=None, base=None) -> Examples:
-        "Random examples of the size given, the same for the same seed."
+    def sample(self, count, *, seed, cells=None, base=None, vary=False) -> Examples:
+        "Random examples of the size given; `vary`: with parameters at random, too."
         size = cells or self.cells, base or self.base
-        build = lambda choose: self.inputs(choose, *size)
+
+        def build(choose):
+            m, r = self.inputs(choose, *size)
+            return m, r | {k: choose(size[1]) for k in self.parameters if vary}
+
         rng = np.random.default_rng(seed)
         return self.examples_of([sample_input(build, rng) for _ in range(count)], *size)
 
@@ -303,6 +307,7 @@ class Task(Family):
     held_back: tuple = ()  # Inputs kept from training, if given by examples
     instructions: tuple[Instruction, ...] = INSTRUCTIONS  # What programs are made of
     answer_cells: int = 0  # Cells written beside the n that are read
+    parameters: tuple[int, ...] = ()  # Registers that the target computes with
 
     from_examples = staticmethod(from_examples)
     from_function = staticmethod(from_function)

@@ -70,7 +70,7 @@ def _control(cell: Cell, tuned: Tuning, key: Key[Array, ""]) -> list[Decoded]:
         return []
     if cell.control == "untuned":
         return guided(tuned, key, samples=cell.samples, untuned=True)
-    task, weights = tuned.task, shuffled(tuned.controllers, key)
+    task, weights = tuned.task, [shuffled(tuned.controllers, key), tuned.untuned]
     return decode(weights, task, samples=cell.samples, key=key, clock=tuned.clock)
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-010
@@ -154,10 +154,16 @@ def _about(tuned: Tuning) -> dict:
     }
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-016
+def _task_of(cell: Cell) -> Task:
+    "The task of an entry at its size, with parameters or without."
+    task = sized(TASKS[cell.task], cell.base, cell.cells)
+    return task if cell.parameters else replace(task, parameters=())
+
+# %% ../../nbs/experiments/7_entries.ipynb #7-entries-016b
 def measure_cell(settings: dict) -> dict:
     "One tuned entry: how many restarts were recovered by each reading."
     cell = Cell(**settings)
-    task = sized(TASKS[cell.task], cell.base, cell.cells)
+    task = _task_of(cell)
     source, runs = source_of(cell, task), []
     for key in range(cell.key, cell.key + cell.keys):
         guesses = guesses_of(replace(cell, key=key))

@@ -165,7 +165,7 @@ def _attempt(
     if not found:
         hunt.pay_decoding(len(tuned.programs), plan)
         options = dict(task=hunt.task, samples=plan.samples, key=after_key)
-        ways, steps = [Way.UNTUNED, Way.TUNED], tuned.losses.shape[1]
+        ways, steps = [Way.TUNED, Way.UNTUNED], tuned.losses.shape[1]
         found = _decoded(tuned.snapshots, ways, start, steps, **options)
     return found and _with_history(found, tuned, looks), tuned.stopped
 

@@ -96,14 +96,14 @@ def guided(
     key: Key[Array, ""],
     *,
     samples: int = SAMPLES,  # Programs a restart
-    untuned: bool = False,  # Search the weights before tuning instead
+    untuned: bool = False,  # Search only the weights before tuning: the control
 ) -> list[Decoded]:
     "What decoding finds, at most one program a restart, where argmax has none."
     solved = np.zeros(len(tuned.programs), bool) if untuned else tuned.accepted
     if solved.all():
         return []
     left = (~solved).nonzero()[0]
-    weights = tuned.untuned if untuned else tuned.controllers
+    weights = [tuned.untuned] if untuned else tuned.snapshots
     rest = jax.tree.map(lambda W: W[left], weights)
     found = decode(rest, tuned.task, samples=samples, key=key, clock=tuned.clock)
     return [replace(d, restart=int(left[d.restart])) for d in found]

@@ -84,6 +84,7 @@ class Cell(Posed):
 
     examples: int | None = None  # Size of a fixed dataset; None: fresh batches
     batch: int = 8
+    parameters: bool = True  # Whether those of the task vary
     curriculum: bool = True
     open_noops: bool = True
     noise: float = 0.3  # γ
@@ -106,11 +107,12 @@ FEW: dict[str, Any] = dict(
     examples=2,
     curriculum=False,
     open_noops=False,
+    parameters=False,
     steps=500,
 )
 PRINTED: dict[str, Any] = dict(dialect="literal", logits="uniform")
 AS_PAPER = {**FEW, "cells": 2, "samples": 20_000, **PRINTED}
-ALONE: dict[str, Any] = dict(guesses=[4, 5, 6, 7, 8])
+ALONE: dict[str, Any] = dict(guesses=[4, 5, 6, 7, 8], parameters=False)
 TUNERS = {"paper": AS_PAPER, "ours": OURS, "alone": ALONE}
 ONLY = {"alone": ("random",)}  # A template is a help, too
 

@@ -201,6 +201,7 @@ WALKED = (  # (task, start), of DEVELOPMENT
     ("differences", "random"),
     ("product", "map_inc"),
     ("running_max", "random"),
+    ("clipped", "random"),
 )
 WALKS: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -210,6 +211,7 @@ WALKS: dict[str, dict[str, Any]] = {
     **{f"temperature-{x}": dict(temperature=x) for x in (0.25, 1.0)},
     **{f"patience-{x}": dict(patience=x) for x in (1000, 20_000)},
     **{f"examples-{x}": dict(examples=x) for x in (2, 18)},
+    **{f"turn-{x}": dict(turn=x) for x in (5000, 50_000)},
 }
 
 # %% ../../nbs/experiments/9_studies.ipynb #9-studies-022c
@@ -224,22 +226,23 @@ def walk_cells(**settings: Any) -> dict[str, dict]:
 
 # %% ../../nbs/experiments/9_studies.ipynb #9-studies-023
 def measure_walks(settings: dict) -> dict:
-    "Restarts solved by each walk, from the same weights before and after tuning."
+    "Restarts solved by each walk, from weights before tuning, after it, and both."
     task, key = DEVELOPMENT[settings["task"]], jax.random.key(settings["key"])
     training, restarts = Training(steps=settings["steps"]), settings["restarts"]
     options: dict[str, Any] = dict(restarts=restarts, key=key, progress=False)
     tuned = tune(task, settings["init"], training, **options)
 
-    def solved(weights: Controller, walk: Walk) -> int:
+    def solved(weights: Controller | list[Controller], walk: Walk) -> int:
         options: dict[str, Any] = dict(samples=settings["samples"], key=key)
         found = decode(weights, task, clock=tuned.clock, walk=walk, **options)
         return sum(d.verified for d in found)
 
+    ways = (tuned.untuned, tuned.controllers, tuned.snapshots)
     walked = {
-        name: [solved(weights, Walk(**change)) for weights in tuned.snapshots]
+        name: [solved(weights, Walk(**change)) for weights in ways]
         for name, change in WALKS.items()
     }
-    control, guided = walked["ours"]
+    control, _, guided = walked["ours"]
     hits = {"paper": int(tuned.paper.sum()), "argmax": int(tuned.strict.sum())}
     hits |= {"guided": guided, "control": control}
     return {"runs": restarts, "hits": hits, "walked": walked}

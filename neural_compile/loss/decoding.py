@@ -101,6 +101,7 @@ class Walk:
     patience: int = 5000  # Programs without a new best, until it starts again
     examples: int = 6  # Of each size
     sizes: str = "all"  # Of the exam: one of `SIZES`
+    turn: int = 20_000  # Programs, until other weights of the restart have their turn
 
     def __post_init__(self):
         refuse(_walk_faults(self))
@@ -114,7 +115,7 @@ def _walk_faults(walk: Walk) -> list[str]:
     faults, known = [], ", ".join(SIZES)
     if walk.sizes not in SIZES:
         faults.append(f"sizes of a walk is one of {known}, found {walk.sizes!r}.")
-    for name in ("temperature", "patience", "examples"):
+    for name in ("temperature", "patience", "examples", "turn"):
         if getattr(walk, name) <= 0:
             faults.append(f"{name} of a walk is over 0, found {getattr(walk, name)}.")
     if not 0 <= walk.guided <= 1:
@@ -140,10 +141,14 @@ class Job(NamedTuple):
     machine: Machine
     kinds: np.ndarray  # Of the instructions
     papers: Exam
-    samples: int  # Programs to run for each controller
+    turns: list[int]  # Programs of each turn
     walk: Walk
 
 
+def _turns(samples: int, turn: int) -> list[int]:
+    return [min(turn, samples - run) for run in range(0, samples, turn)]
+
+# %% ../../nbs/loss/6_decoding.ipynb #6-decoding-023b
 def _job(
     snapshots: Sequence[Controller],
     task: Task,
@@ -155,8 +160,9 @@ def _job(
     clock = clock or horizon(task, machine.lines)
     asking = questions(task, walk.sizes, walk.examples)
     papers = exam(asking, clock, machine.lines, machine.instructions)
-    kinds, each = kind_of(machine.instructions), samples // len(snapshots)
-    return Job(task, clock, machine, kinds, papers, each, walk)
+    turns = _turns(samples, walk.turn if len(snapshots) > 1 else samples)
+    kinds = kind_of(machine.instructions)
+    return Job(task, clock, machine, kinds, papers, turns, walk)
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-025
 @dataclass(frozen=True, repr=False)
@@ -175,16 +181,16 @@ class Decoded:
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-026
 def _passing(
-    job: Job, controller: Controller, seed: int
-) -> Iterator[tuple[Program | None, int]]:
-    "Where each walk ends: a program that passes the exam, or None; and programs run."
-    start, run = (_argmax(controller), suggestions(controller)), 0
-    given = job.kinds, job.papers
-    while run < job.samples:
-        left = job.samples - run
+    job: Job, start: tuple[np.ndarray, np.ndarray], seed: int, turn: int
+) -> Iterator[tuple[Program, int]]:
+    "Programs of a turn that pass the exam, and how many were run until then."
+    run, given = 0, (job.kinds, job.papers)
+    while run < turn:
+        left = turn - run
         code, tried, peak, whole = _walk(*start, *given, seed, left, _rule(job.walk))
         run, seed = run + tried, seed + 1
-        yield program_of(code, job.machine) if peak == whole else None, run
+        if peak == whole:
+            yield program_of(code, job.machine), run
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-028
 def _search(
@@ -195,15 +201,18 @@ def _search(
     k: int,
 ) -> Decoded | None:
     "The first accepted program of restart k."
-    for s, snapshot in enumerate(snapshots):
-        for program, run in _passing(job, snapshot[k], int(seeds[s, k])):
-            if program is None:
-                continue
+    starts = [(_argmax(weights[k]), suggestions(weights[k])) for weights in snapshots]
+    before = 0
+    for t, turn in enumerate(job.turns):
+        s = t % len(starts)
+        seed = int(seeds[s, k]) + before
+        for program, run in _passing(job, starts[s], seed, turn):
             if program not in verdicts:
                 verdicts[program] = bool(accept(program, job.clock, job.task))
             if verdicts[program]:
                 answer = Answer(program, job.clock, job.task.constants)
-                return Decoded(answer, k, s * job.samples + run, s)
+                return Decoded(answer, k, before + run, s)
+        before += turn
     return None
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-030

@@ -44,12 +44,15 @@ _SEED = 2**30  # Neither training nor verification draws from the seeds after it
 
 
 def questions(task: Task, sizes: str, count: int) -> list[Examples]:
-    "So many examples of each size; one, if all inputs are alike."
-    found = []
+    "So many examples of each size, half with other parameters; one, if all are alike."
+    found, half = [], count // 2 if task.parameters else 0
     for n, (cells, base) in enumerate(asked(task, sizes)):
-        given = task.sample(count, seed=_SEED + n, cells=cells, base=base)
+        size: dict = dict(seed=_SEED + n, cells=cells, base=base)
+        given = task.sample(count - half, **size)
         alike = all((x == x[0]).all() for x in (given.memory, given.registers))
         found.append(given[:1] if alike else given)
+        if half:
+            found.append(task.sample(half, **size, vary=True))
     return found
 
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-010

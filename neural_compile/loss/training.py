@@ -71,7 +71,7 @@ def stages(
     "One stage for each number of cells from 1 to n, or the last one alone."
     first = 1 if curriculum and task.varies else task.cells
     return [
-        Stage(task.sample(pool, seed=seed + n, cells=n), clock.steps(n))
+        Stage(task.sample(pool, seed=seed + n, cells=n, vary=True), clock.steps(n))
         for n in range(first, task.cells + 1)
     ]
 

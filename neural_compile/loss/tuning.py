@@ -126,7 +126,7 @@ class Tuning:
     untuned: Controller  # What they started from
     stopped: Stopped | None = None  # Why it ended early, if it did
     answers, solution = property(_answers), property(_solution)
-    snapshots = property(lambda self: [self.untuned, self.controllers])
+    snapshots = property(lambda self: [self.controllers, self.untuned])
     finite = property(lambda self: np.isfinite(self.losses).all(1))
     def __repr__(self) -> str:
         return "\n".join(_report(self))
