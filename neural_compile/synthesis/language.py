@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Step', 'Function', 'MAP', 'SCAN', 'FILTER', 'LOOP', 'APPLY', 'COND',
-           'REDUCE', 'LANGUAGE', 'WHILE', 'EXTENDED', 'PLACES', 'TEMPLATES',
-           'show', 'Combinator', 'Expression', 'lower', 'describe',
-           'candidate', 'template']
+           'REDUCE', 'LANGUAGE', 'WHILE', 'FOLD', 'EXTENDED', 'PLACES',
+           'TEMPLATES', 'show', 'Combinator', 'Expression', 'lower',
+           'describe', 'candidate', 'template']
 
 # %% ../../nbs/synthesis/2_language.ipynb #2-language-008
 import re
@@ -178,7 +178,21 @@ done:
     halt""",
 )
 
-EXTENDED = (*LANGUAGE, WHILE)
+FOLD = Combinator(
+    "fold",
+    ("operation", "function", "start"),
+    """
+loop:
+    read i x
+    write i acc
+    {0 acc x acc}
+    {1 acc acc}
+    inc i i
+    jump zero loop""",
+    lambda op, f, start: Clock(5 + len(f), 2),
+)
+
+EXTENDED = (*LANGUAGE, WHILE, FOLD)
 
 # %% ../../nbs/synthesis/2_language.ipynb #2-language-030
 def _steps(function: Function, source: str, goal: str) -> list[str]:
