@@ -128,6 +128,13 @@ from .experiments.table1 import (
 from .experiments.studies import (
     study as study,
 )
+from .layers.reading import (
+    expectation as expectation,
+    log_probabilities as log_probabilities,
+)
+from .layers.layer import (
+    Layer as Layer,
+)
 from .explore.explorers import (
     explore_noise as explore_noise,
     explore_run as explore_run,

@@ -19,6 +19,7 @@ PARTS = {  # folder: what the part is about
     "loss": "what is minimised, tuning, and reading the result back",
     "synthesis": "programs by enumeration, and near-misses worth tuning",
     "experiments": "the whole pipeline, and how often it works",
+    "layers": "programs inside networks",
     "explore": "pictures, and widgets to scrub through",
     "appendix": "the fast machine, and speed",
 }

@@ -178,6 +178,7 @@ done:
     halt""",
 )
 
+# %% ../../nbs/synthesis/2_language.ipynb #2-language-027b
 FOLD = Combinator(
     "fold",
     ("operation", "function", "start"),

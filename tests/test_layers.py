@@ -1,0 +1,206 @@
+"""Layers against the exact machine and the reference, alone and in networks."""
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import memories, programs, register_values
+
+import neural_compile as nc
+from neural_compile.interpreter.equations import run
+from neural_compile.layers.reading import into_memory
+
+MACHINE = nc.Machine(base=6, registers=4, lines=5)
+CLOCK, LONGEST, KEY = nc.Clock(3, 2), 4, jax.random.key(0)
+PLACES = [f"r{k}" for k in range(4)] + [f"m{k}" for k in range(6)]
+SUM = nc.parse("loop:\nread 0 1\nadd 2 1 2\ninc 0 0\njump 3 loop")
+FOLD = nc.parse("loop:\nread 0 1\nwrite 0 2\nadd 2 1 2\ninc 0 0\njump 3 loop")
+
+
+@jax.jit
+def called(layer, x, lengths=None, registers=None):
+    return layer(x, lengths, registers)
+
+
+def compiled(program, **options):
+    controller = nc.compile_program(program, MACHINE)
+    return nc.Layer(controller, clock=CLOCK, read=PLACES, **options)
+
+
+@given(programs(MACHINE), st.data())
+@settings(max_examples=40)
+def test_certain_lists_of_any_length_give_what_the_exact_machine_gives(program, data):
+    layer = compiled(program)
+    lists = data.draw(st.lists(memories(MACHINE), min_size=3, max_size=3))
+    sizes = st.lists(st.integers(1, LONGEST), min_size=3, max_size=3)
+    lengths, first = data.draw(sizes), data.draw(register_values(MACHINE))
+    x = jnp.array([row[:LONGEST] for row in lists])
+    R = jnp.array([first] * 3)
+    got = np.array(called(layer, x, jnp.array(lengths), R).argmax(-1))
+    for row, n, found in zip(lists, lengths, got):
+        memory = row[:n] + [0] * (6 - n)
+        lines = dict(base=6, steps=CLOCK.steps(n), lines=5)
+        ran = nc.execute(program, memory, first, **lines)
+        assert found.tolist() == [*ran.registers, *ran.memory]
+
+
+def random_layer(**options):
+    controller = nc.random_controller(MACHINE, key=KEY)
+    return nc.Layer(controller, clock=CLOCK, read=PLACES, **options)
+
+
+def slow(layer, p, length):
+    "What a layer reads of one list, by the reference."
+    memory = into_memory(p, 6, jnp.array(length))
+    state = run(layer.controller, memory, steps=CLOCK.steps(length))
+    return jnp.concatenate([state.registers, state.memory])
+
+
+def seen(*shape):
+    return jax.nn.softmax(jax.random.normal(KEY, (*shape, LONGEST, 6)))
+
+
+def test_values_and_gradients_are_those_of_the_reference():
+    layer, lengths = random_layer(), (2, 4, 1)
+    logits, weights = (jax.random.normal(KEY, (3, n, 6)) for n in (LONGEST, 10))
+
+    def fast(layer, z):
+        return (layer(jax.nn.softmax(z), jnp.array(lengths)) * weights).sum()
+
+    def reference(layer, z):
+        lists = zip(jax.nn.softmax(z), lengths, weights)
+        return sum((slow(layer, p, n) * w).sum() for p, n, w in lists)
+
+    ours, theirs = (
+        jax.value_and_grad(f, argnums=(0, 1))(layer, logits) for f in (fast, reference)
+    )
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_gradients_are_those_of_small_changes():
+    layer, p = random_layer(), seen()
+    cost = jax.jit(lambda p: nc.log_probabilities(layer(p))[0, 1])
+    slope, changes = jax.grad(cost)(p), []
+    for key in jax.random.split(KEY, 5):
+        towards = jax.random.normal(key, p.shape)
+        towards -= towards.mean(-1, keepdims=True)
+        towards *= 3e-3
+        change = (cost(p + towards) - cost(p - towards)) / 2
+        changes.append((float(change), float((slope * towards).sum())))
+    small, by_slope = np.array(changes).T
+    np.testing.assert_allclose(small, by_slope, rtol=0.05, atol=2e-5)
+
+
+def test_a_batch_a_vmap_and_one_by_one_are_the_same():
+    layer, p, lengths = random_layer(), seen(2, 3), jnp.array([[1, 2, 3], [4, 1, 2]])
+    whole = layer(p, lengths)
+    assert whole.shape == (2, 3, 10, 6)
+    rows = jax.vmap(jax.vmap(layer))(p, lengths)
+    np.testing.assert_allclose(whole, rows, atol=1e-5)
+    np.testing.assert_allclose(whole[1, 0], layer(p[1, 0], lengths[1, 0]), atol=1e-5)
+    full = layer(p)
+    np.testing.assert_allclose(full[1, 0], whole[1, 0], atol=1e-5)
+    np.testing.assert_allclose(called(layer, p), full, atol=1e-5)
+
+
+def test_what_is_beyond_a_list_does_not_matter():
+    layer, p, lengths = random_layer(), seen(3), jnp.array([1, 2, 3])
+    other = jnp.where(jnp.arange(LONGEST)[None, :, None] < lengths[:, None, None], p, 1)
+    assert (layer(p, lengths) == layer(other, lengths)).all()
+
+
+def test_the_cell_after_a_list_and_a_wider_cell():
+    layer = nc.Layer(FOLD, base=19, clock=nc.Clock(5, 2))
+    digits = jnp.array([[9, 9, 0], [4, 5, 6]])
+    assert layer(digits, jnp.array([2, 3])).argmax(-1).tolist() == [18, 15]
+    sure = jax.nn.one_hot(digits, 10)  # Ten of the nineteen values
+    assert layer(sure, jnp.array([2, 3])).argmax(-1).tolist() == [18, 15]
+
+
+def test_a_clock_that_does_not_count_cells():
+    first = nc.Layer(SUM, base=10, clock=nc.Clock(0, 4), read="r2")
+    lists = jnp.array([[3, 4, 5], [6, 0, 0]])
+    assert first(lists, jnp.array([3, 1])).argmax(-1).tolist() == [3, 6]
+
+
+def test_an_answer_brings_its_clock_and_its_constants():
+    found = nc.synthesize(nc.TASKS["map_parity"], progress=False).solutions[0]
+    layer = nc.Layer(found.answer, base=8, read=["m0", "m1", "m2"])
+    assert layer(jnp.array([3, 4, 7])).argmax(-1).tolist() == [1, 0, 1]
+
+
+def learn_a_digit(apply, parameters):
+    "Train what stands before the sum until it says 2 and 5; how far it is from 7."
+    optimizer = optax.adam(0.1)
+    moments = optimizer.init(parameters)
+
+    @jax.jit
+    def step(parameters, moments):
+        cost = lambda p: -nc.log_probabilities(apply(p))[7]
+        loss, slope = jax.value_and_grad(cost)(parameters)
+        updates, moments = optimizer.update(slope, moments)
+        return optax.apply_updates(parameters, updates), moments, loss
+
+    for _ in range(60):
+        parameters, moments, loss = step(parameters, moments)
+    return float(loss), parameters
+
+
+def test_a_frozen_program_teaches_an_equinox_network():
+    network = eqx.nn.Linear(3, 10, key=KEY)
+    model = (network, nc.Layer(SUM, base=10, clock=nc.Clock(4), read="r2"))
+    moving, still = eqx.partition(model, eqx.is_inexact_array)
+
+    def apply(moving):
+        network, layer = eqx.combine(moving, still)
+        return layer(jax.nn.softmax(jax.vmap(network)(jnp.eye(3)[:2])))
+
+    loss, after = learn_a_digit(apply, moving)
+    assert loss < 0.05
+    before = model[1].controller.weights
+    assert all((a == b).all() for a, b in zip(after[1].controller.weights, before))
+
+
+def test_a_program_in_a_flax_network():
+    class Counter(nn.Module):
+        layer: nc.Layer
+
+        @nn.compact
+        def __call__(self, x):
+            return self.layer(jax.nn.softmax(nn.Dense(10)(x)))
+
+    counter = Counter(nc.Layer(SUM, base=10, clock=nc.Clock(4), read="r2"))
+    parameters, x = counter.init(KEY, jnp.eye(3)[:2]), jnp.eye(3)[:2]
+    loss, _ = learn_a_digit(lambda p: counter.apply(p, x), parameters)
+    assert loss < 0.05
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: nc.Layer(SUM, clock=nc.Clock(4), read="r2"), "needs base"),
+        (lambda: nc.Layer(SUM, base=10, read="r2"), "found no clock"),
+        (
+            lambda: nc.Layer(SUM, base=10, clock=nc.Clock(halts=True), read="r2"),
+            "one that is read until it halts",
+        ),
+        (lambda: nc.Layer(SUM, base=10, clock=nc.Clock(4), read="x"), "found 'x'"),
+        (lambda: nc.Layer(SUM, base=10, clock=nc.Clock(4), read="m10"), "10 cells"),
+        (lambda: random_layer()(jnp.zeros((2, 7, 6))), "room for 6 cells"),
+        (lambda: random_layer()(jnp.zeros(3)), "found shape [3]"),
+        (
+            lambda: random_layer()(seen(3), jnp.array([1, 2])),
+            "lengths are one for each list",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(make, rule):
+    with pytest.raises(nc.InputError) as error:
+        make()
+    assert rule in str(error.value)
