@@ -135,6 +135,18 @@ from .layers.reading import (
 from .layers.layer import (
     Layer as Layer,
 )
+from .layers.lists import (
+    Lists as Lists,
+    draw_lists as draw_lists,
+    lists_of as lists_of,
+    read_idx as read_idx,
+)
+from .layers.joint import (
+    Joint as Joint,
+    Learning as Learning,
+    Reading as Reading,
+    tune_jointly as tune_jointly,
+)
 from .explore.explorers import (
     explore_noise as explore_noise,
     explore_run as explore_run,

@@ -13,6 +13,8 @@ from strategies import memories, programs, register_values
 
 import neural_compile as nc
 from neural_compile.interpreter.equations import run
+from neural_compile.layers import learners
+from neural_compile.layers.joint import exact_answers
 from neural_compile.layers.reading import into_memory
 
 MACHINE = nc.Machine(base=6, registers=4, lines=5)
@@ -49,9 +51,15 @@ def test_certain_lists_of_any_length_give_what_the_exact_machine_gives(program, 
         assert found.tolist() == [*ran.registers, *ran.memory]
 
 
-def random_layer(**options):
-    controller = nc.random_controller(MACHINE, key=KEY)
-    return nc.Layer(controller, clock=CLOCK, read=PLACES, **options)
+KEYS = jax.random.split(KEY, 2)
+
+
+def make_controller(key):
+    return nc.random_controller(MACHINE, key=key)
+
+
+def random_layer():
+    return nc.Layer(make_controller(KEY), clock=CLOCK, read=PLACES)
 
 
 def slow(layer, p, length):
@@ -194,13 +202,123 @@ def test_a_program_in_a_flax_network():
         (lambda: nc.Layer(SUM, base=10, clock=nc.Clock(4), read="m10"), "10 cells"),
         (lambda: random_layer()(jnp.zeros((2, 7, 6))), "room for 6 cells"),
         (lambda: random_layer()(jnp.zeros(3)), "found shape [3]"),
+        (lambda: random_layer()(seen(3), jnp.array([1, 2])), "one for each list"),
+        (lambda: random_layer()(seen(1), jnp.array([1.5])), "are whole numbers, one"),
+        (lambda: random_layer()(seen(1), jnp.array([0])), "from 1 to 4, found 0 to 0"),
+        (lambda: random_layer()(jnp.ones((2, 3, 6))), "a sum of 1"),
+        (lambda: random_layer()(jnp.array([[1, 6]])), "found 6"),
+        (lambda: random_layer()(seen(), registers=jnp.array([3])), "registers are"),
+        (lambda: random_layer()(seen(), registers=jnp.array([6, 0, 0, 0])), "found 6"),
+        (lambda: nc.Layer(SUM, base=6, clock=CLOCK, read=()), "at least one place"),
+        (lambda: nc.Layer(SUM, base=6, clock=CLOCK, constants=[9]), "found 9"),
         (
-            lambda: random_layer()(seen(3), jnp.array([1, 2])),
-            "lengths are one for each list",
+            lambda: nc.Layer(make_controller(KEY), base=9, clock=CLOCK),
+            "its own base, 6; found base=9",
+        ),
+        (
+            lambda: nc.Layer(jax.vmap(make_controller)(KEYS), clock=CLOCK),
+            "found 2 restarts",
         ),
     ],
 )
 def test_what_cannot_be_is_refused(make, rule):
+    with pytest.raises(nc.InputError) as error:
+        make()
+    assert rule in str(error.value)
+
+
+# Lists, and what is learned from them
+
+SHOWN = np.eye(6, dtype=np.float32)  # "Pictures" of six values, easy to see
+READING = nc.Reading(nc.Machine(base=6, registers=4, lines=4), nc.Clock(4), "r2")
+QUICK = nc.Learning(steps=100, batch=16, network_rate=0.05)
+
+
+def linear(key):
+    return eqx.nn.Linear(6, 6, key=key)
+
+
+def drawn(lengths=(1, 2), count=60, seed=0):
+    rng, total = np.random.default_rng(seed), lambda values: sum(values) % 6
+    return nc.draw_lists(SHOWN, range(6), total, count, lengths=lengths, rng=rng)
+
+
+def learned(**options):
+    how = {"restarts": 3, "key": KEY, "progress": False, **options}
+    return nc.tune_jointly(drawn(), linear, READING, QUICK, **how)
+
+
+@given(programs(READING.machine), st.data())
+@settings(max_examples=20)
+def test_exact_answers_are_those_of_exact_runs(program, data):
+    place = data.draw(st.sampled_from(["r0", "r3", "m0", "m[n]"]))
+    reading, lists = READING._replace(place=place), drawn(lengths=(1, 2, 3), count=5)
+    values = lists.pictures.argmax(-1)
+    got = exact_answers(program, values, lists.lengths, reading)
+    for row, n, found in zip(values.tolist(), lists.lengths.tolist(), got):
+        memory = row[:n] + [0] * (6 - n)
+        ran = nc.execute(program, memory, [0] * 4, base=6, steps=4 * n)
+        cell = {"r0": ran.registers[0], "r3": ran.registers[3]}
+        cell |= {"m0": ran.memory[0], "m[n]": ran.memory[n]}
+        assert found == cell[place]
+
+
+def test_a_known_program_stays_and_its_network_learns():
+    joint = learned(program=SUM)
+    assert all(program == SUM for program in joint.programs)
+    assert joint.shares[joint.best] > 0.9
+    assert joint.see(SHOWN).tolist() == list(range(6))
+    longer = drawn(lengths=(5,), seed=1)
+    assert joint.right(longer) == 1
+    p = joint.layer(jax.nn.softmax(jax.vmap(joint.network)(SHOWN[[3, 4]])))
+    assert p.argmax() == 1
+
+
+def test_an_unknown_program_learns_too_and_the_same_key_gives_the_same():
+    joint, again, other = learned(), learned(), learned(key=jax.random.key(1))
+    assert (joint.losses == again.losses).all() and joint.answer == again.answer
+    assert (joint.losses != other.losses).any()
+    assert joint.losses.shape == (3, 100)
+    assert joint.losses[:, -9:].mean() < joint.losses[:, :9].mean()
+    assert "3 restarts, 100 steps" in repr(joint)
+
+
+def test_an_interrupt_keeps_what_was_learned(monkeypatch):
+    chunk, calls = learners._chunk, []
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return chunk(*given)
+
+    monkeypatch.setattr(learners, "_chunk", interrupted)
+    joint = learned(program=SUM)
+    assert joint.losses.shape == (3, 50)
+    assert str(joint.stopped) == "interrupted after 50 steps"
+    assert "interrupted after 50 steps" in repr(joint)
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: nc.Lists(SHOWN[None], np.array([7]), np.array([0])), "1 to 6, found"),
+        (lambda: nc.Lists(SHOWN[None], np.array([1]), np.array([0.5])), "found float"),
+        (lambda: nc.Lists(SHOWN[None], np.array([1]), np.array([-1])), "found -1"),
+        (lambda: nc.Lists(SHOWN[:0], np.array([]), np.array([])), "at least one list"),
+        (lambda: nc.lists_of([], []), "found none"),
+        (lambda: learned(restarts=0), "restarts is at least 1"),
+        (
+            lambda: nc.tune_jointly(
+                drawn(), linear, READING._replace(place="r9"), key=KEY
+            ),
+            "found 'r9'",
+        ),
+        (lambda: nc.Learning(steps=0), "steps is at least 1"),
+        (lambda: nc.Learning(program_rate=-1), "program_rate is 0 or more"),
+    ],
+)
+def test_lists_and_learning_that_cannot_be_are_refused(make, rule):
     with pytest.raises(nc.InputError) as error:
         make()
     assert rule in str(error.value)

@@ -6,6 +6,7 @@ Against slow enumerators and closed forms.
 import itertools
 import os
 import signal
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import neural_compile as nc
-from neural_compile.assembly.batches import encode_all, which_fit
+from neural_compile.assembly.batches import encode_all, run_programs, which_fit
 from neural_compile.assembly.engine import execute_many
 from neural_compile.assembly.tasks import Examples
 from neural_compile.synthesis.abstraction import (
@@ -25,9 +26,9 @@ from neural_compile.synthesis.abstraction import (
     weight,
 )
 from neural_compile.synthesis.bodies import bodies_for, grow, straight_lines, turns
-from neural_compile.synthesis.expressions import expressions, functions
-from neural_compile.synthesis.language import Expression, candidate, lower
-from neural_compile.synthesis.search import Room
+from neural_compile.synthesis.expressions import expressions, functions, steps_of
+from neural_compile.synthesis.language import PLACES, Expression, candidate, lower
+from neural_compile.synthesis.search import EXAMPLES, Room, room_of
 from neural_compile.synthesis.values import Values, filled, primitives, setting
 
 
@@ -143,6 +144,7 @@ def test_bodies_are_all_effects_and_one_of_each(repeated):
 
 def test_the_number_of_expressions_is_a_closed_form_for_each_size():
     pool, ops = functions(nc.TASKS["map_inc"].sample(4, seed=1), 3), 6
+    assert sum(1 for _ in expressions(1, pool)) == 4  # loop(1) to loop(4)
     for size in (2, 3, 4):
         maps = 3 * len(pool[size - 1])  # apply, map and filter take the same functions
         scans = ops * (size == 2)
@@ -162,7 +164,72 @@ def count_cond(pool, total):
     )
 
 
+# One of each
+
+
+def test_one_function_of_each_behaviour_is_kept_and_none_is_lost():
+    "Against every sequence of up to two steps, applied one by one."
+    shown = nc.TASKS["parity"].sample(8, seed=0)
+    result = {i.name: i.function for i in nc.INSTRUCTIONS}
+
+    def values(function):
+        every = []
+        for x in range(8):
+            for name, a, b in function:
+                operands = [{"x": x, "r5": 2}.get(o) for o in (a, b)]
+                x = result[name](*operands) % 8
+            every.append(x)
+        return tuple(every)
+
+    kept = [values(f) for level in functions(shown, 2) for f in level]
+    steps = steps_of([5])
+    every = {values(f) for n in range(3) for f in itertools.product(steps, repeat=n)}
+    assert len(kept) == len(set(kept)) and set(kept) == every
+
+
+@pytest.mark.parametrize("name", ["map_inc", "parity"])
+def test_the_first_expression_of_each_result_is_kept_and_none_is_lost(name):
+    task = nc.TASKS[name]
+    shown, room = task.sample(EXAMPLES, seed=1), room_of(task)
+    pool = functions(shown, 1)
+    every = [candidate(e, room) for n in (1, 2) for e in expressions(n, pool, room)]
+    first = {}
+    for c, left in zip(every, run_programs([c.answer for c in every], shown)):
+        first.setdefault(left.tobytes(), c.expression)
+    parts = nc.Expressions(2).search(task)
+    kept = [c.expression for part in parts for c in part.candidates]
+    assert kept == list(first.values()) and len(kept) < len(every)
+
+
 # Lowering
+
+
+LEAVES = {  # What a combinator makes of 3 1 2 7 0 and the 6 4 6 behind them
+    "apply": [4, 1, 2, 7, 0, 6, 4, 6],
+    "map": [4, 2, 3, 0, 1, 6, 4, 6],
+    "scan": [3, 4, 6, 5, 5, 6, 4, 6],
+    "reduce": [3, 1, 2, 5, 0, 6, 4, 6],
+    "filter": [0, 0, 0, 7, 0, 6, 4, 6],
+    "cond": [2, 1, 2, 7, 0, 6, 4, 6],
+    "loop": [3, 1, 2, 7, 0, 6, 4, 6],
+    "while": [4, 2, 3, 0, 0, 6, 4, 6],
+    "fold": [0, 2, 2, 3, 1, 0, 4, 6],
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("combinator", nc.EXTENDED, ids=lambda c: c.name)
+def test_no_ops_change_the_clock_and_not_the_result(combinator, where):
+    inc, dec = (("inc", "x", ""),), (("dec", "x", ""),)
+    given = {"changing": inc, "function": dec, "operation": "add", "start": ""}
+    arguments = tuple(given.get(kind, 2) for kind in combinator.arguments)
+    expression = Expression(combinator, arguments)
+    plain, padded = candidate(expression), candidate(expression, **{where: 2})
+    assert len(padded.program) == len(plain.program) + 2
+    memory = [3, 1, 2, 7, 0, 6, 4, 6]
+    alone, ran = (c.answer.run(memory, cells=5, base=8) for c in (plain, padded))
+    assert alone.memory == ran.memory == LEAVES[combinator.name]
+    assert alone.registers == ran.registers
 
 
 def test_only_names_like_r5_are_constants():
@@ -275,7 +342,57 @@ def test_every_value_of_cost_two_is_found_where_it_is_stored():
         assert fits[0].size <= 1 + max(values.cost(a), values.cost(v))
 
 
+ALONE = {
+    "inc": "apply(inc)",
+    "map_inc": "map(inc)",
+    "map_dec": "map(dec)",
+    "reduce": "fold(add, id, from zero)",
+    "parity": "apply(mod(x,r5))",
+    "map_parity": "map(mod(x,r5))",
+    "list_parity": "fold(add, mod(x,r5), from zero)",
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_enumeration_alone_solves(name):
+    size = 3 if name == "list_parity" else 2
+    space = [nc.Expressions(size, nc.EXTENDED)]
+    found = nc.synthesize(nc.TASKS[name], space=space, progress=False)
+    first, *others = found.solutions
+    assert (first.expression, first.size) == (ALONE[name], size)
+    assert all(s.answer.verify(found.task) for s in (first, *others))
+
+
 # What is not there is not
+
+
+BEYOND = tuple(c for c in nc.EXTENDED if c not in nc.LANGUAGE)
+NEITHER = {  # Chapters ask about the second in the language of the paper
+    "fibonacci": nc.Expressions(4, nc.EXTENDED),
+    "fibonacci_seeded": nc.Expressions(3, BEYOND),
+}
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_the_fibonacci_recurrence_is_not_in_the_language(name):
+    space = [NEITHER[name]]
+    found = nc.synthesize(nc.TASKS[name], space=space, progress=False)
+    assert not found.solutions and found.exhausted == {"language": space[0].size}
+
+
+def test_templates_are_of_different_kinds_and_the_first_come_with_no_ops():
+    space = [nc.Expressions(2, nc.EXTENDED)]
+    task = nc.TASKS["fibonacci_seeded"]
+    found = nc.synthesize(task, space=space, progress=False)
+    plain, padded = found.templates[:8], found.templates[8:]
+    kinds = {t.kind for t in plain}
+    assert kinds == {"apply", "filter", "fold", "loop", "map", "scan", "while"}
+    assert {t.kind for t in plain[:7]} == kinds
+    assert not any("no-op" in t.expression for t in plain)
+    for t, known in zip(padded, plain[:4] * 2, strict=True):
+        assert t.expression.startswith(f"{known.expression} + 1 no-op in the body")
+        assert t.source == known.source and t.score == known.score
+        assert len(t.program) > len(known.program)
 
 
 SHORTEST = {"inc": 3, "parity": 3, "access": 4, "add": 5, "map_inc": 4, "map_dec": 4}
@@ -417,6 +534,25 @@ def test_a_resumed_search_ends_as_if_it_had_not_been_stopped(search):
         stops += 1
     assert stops > 2 and parts.solutions == whole.solutions
     assert (parts.levels, parts.exhausted) == (whole.levels, whole.exhausted)
+
+
+class Slow(nc.Search):
+    "A search that takes five seconds."
+
+    def search(self, task, memory_limit=2e9):
+        for _ in range(500):
+            time.sleep(0.01)
+            yield nc.Progress("slow", 1)
+
+
+def test_a_time_limit_ends_a_search_after_so_many_seconds_and_says_so():
+    settings = dict(time_limit=0.1, progress=False)
+    found = nc.synthesize(nc.TASKS["inc"], space=[Slow()], **settings)
+    assert found.stopped == nc.Stopped(nc.Why.TIME, "in slow")
+    assert "stopped by the time limit in slow" in repr(found)
+    assert found.seconds > 0.1 and found.tried < 250
+    assert found.resume(**settings).stopped.why is nc.Why.TIME
+    assert found.seconds > 0.2 and found.levels == [("slow", found.tried, 0)]
 
 
 def test_searches_come_in_turn_until_one_has_a_solution():

@@ -14,6 +14,13 @@ from neural_compile.appendix import devices
 from neural_compile.assembly.suite import sized
 from neural_compile.assembly.verification import check_examples
 from neural_compile.compiler.controllers import decompile_all
+from neural_compile.loss.loss import (
+    FLOOR,
+    Checked,
+    composite,
+    correctness,
+    efficiency,
+)
 from neural_compile.loss.starts import horizon, prepare_start
 from neural_compile.loss.training import CHUNK, plan, restart_losses
 from neural_compile.loss.tuning import Decision, network_outputs, paper_recovered
@@ -133,6 +140,32 @@ def test_stages_are_of_the_size_of_the_task(name):
         stages = plan(nc.Training(), task, prepare_start("random", task), key=KEY)
         assert {stage.examples.base for stage in stages} == {base}
         assert stages[-1].steps == horizon(task, 6).steps(task.cells)
+
+
+# The loss
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_loss_weighs_means_over_checked_cells_and_steps(seed):
+    "Equations 10 to 12 by hand; one prediction is certain, and of something wrong."
+    rng = np.random.default_rng(seed)
+
+    def prediction(cells):
+        P = rng.dirichlet(np.ones(5), (3, cells)).astype(np.float32)
+        L = rng.integers(0, 5, (3, cells))
+        mask = rng.random((3, cells)) < 0.5
+        P[0, 0], L[0, 0], mask[0, 0] = np.eye(5)[1], 2, True
+        costs = [-np.log(P[i, j, L[i, j]] + FLOOR) for i, j in np.argwhere(mask)]
+        return Checked(*map(jnp.array, (P, L, mask))), np.mean(costs)
+
+    (memory, one), (registers, two) = prediction(4), prediction(2)
+    assert np.isclose(correctness(*memory), one, rtol=1e-4)
+    h = np.sort(rng.random((3, 7)), axis=1)
+    steps = efficiency(jnp.array(h))
+    assert np.allclose(steps, [sum(1 - p for p in row) for row in h], rtol=1e-4)
+    both = composite(memory, registers, steps, weight=0.3, efficiency_weight=0.2)
+    assert np.isclose(both, 0.3 * (one + two) + 0.2 * (1 - h).sum() / 3, rtol=1e-4)
+    assert np.isclose(composite(memory, None, steps), one, rtol=1e-4)
 
 
 # Training

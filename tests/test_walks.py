@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,9 +14,12 @@ import neural_compile as nc
 from neural_compile.assembly.engine import execute_many
 from neural_compile.assembly.suite import DEVELOPMENT
 from neural_compile.assembly.verification import sizes
-from neural_compile.experiments.recovery import recovery
+from neural_compile.compiler.controllers import decompile_all
+from neural_compile.experiments.recovery import guided, recovery
 from neural_compile.loss.decoding import Walk, decode, suggestions
 from neural_compile.loss.exams import asked, points_of, questions
+from neural_compile.loss.starts import prepare_start
+from neural_compile.loss.tuning import Tuning
 
 KEY = jax.random.key(0)
 MACHINE = nc.Machine(base=8, registers=6, lines=5)
@@ -110,6 +114,52 @@ def test_a_program_that_halts_can_be_walked_to():
     task, weights = near("inc", "read 0 1\ndec 1 1\nwrite 0 1\nhalt", clock=nc.Clock(4))
     found = decode(weights, task, samples=50_000, key=KEY, clock=clock)
     assert found and all(d.answer.verify(task) for d in found)
+
+
+def sure_of(*texts):
+    "Controllers that leave no doubt, one for each program of the same length."
+    programs = [nc.parse(text) for text in texts]
+    machine = nc.Machine(base=8, registers=6, lines=len(programs[0]))
+    each = [nc.compile_program(program, machine) for program in programs]
+    return jax.tree.map(lambda *W: jnp.stack(W), *each)
+
+
+def test_snapshots_take_turns_and_it_is_said_which_of_them_it_was():
+    inc = "loop:\nread 0 1\ninc 1 1\nwrite 0 1\ninc 0 0\njump 2 loop"
+    task, dec = nc.TASKS["map_inc"], inc.replace("inc 1 1", "dec 1 1")
+    both = [sure_of(inc, dec), sure_of(dec, inc)]
+    options = dict(key=KEY, clock=nc.Clock(5), walk=Walk(guided=1.0, turn=50))
+    found = decode(both, task, samples=51, **options)
+    ways = [(d.restart, d.snapshot, d.samples) for d in found]
+    assert ways == [(0, 0, 1), (1, 1, 51)]
+    for weights, samples in ((both, 50), (both[0], 51)):
+        found = decode(weights, task, samples=samples, **options)
+        assert [d.restart for d in found] == [0]
+
+
+def test_what_tuning_lost_is_found_from_the_weights_before_it():
+    "Tuning ends in a trap, but for the second restart."
+    places = "read 0 1\nadd 1 5 1\ninc 0 2\nread 2 2\nadd 2 5 2\n"
+    right = places + "read 1 3\nread 2 4\nwrite 1 4\nwrite 2 3"
+    task, trap = nc.TASKS["swap"], "halt\n" * 9
+    before, after = sure_of(right, right, right), sure_of(trap, right, trap)
+    solved = np.array([False, True, False])
+    verdicts = dict(paper=solved, accepted=solved, strict=solved)
+    tuned = Tuning(
+        task,
+        prepare_start(before, task),
+        clock=nc.Clock(0, 9),
+        controllers=after,
+        losses=np.ones((3, 1)),
+        programs=decompile_all(after),
+        untuned=before,
+        **verdicts,
+    )
+    turn = Walk().turn
+    assert guided(tuned, KEY, samples=turn) == []
+    found = guided(tuned, KEY, samples=turn + 1)
+    ways = [(d.restart, d.snapshot, d.samples) for d in found]
+    assert ways == [(0, 1, turn + 1), (2, 1, turn + 1)]
 
 
 @pytest.mark.parametrize("wrong", [dict(patience=0), dict(examples=-1)])

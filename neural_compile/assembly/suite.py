@@ -242,13 +242,14 @@ def sized(
 ) -> Task:
     "The task at another size."
     cells = cells if task.varies else task.cells
-    times = lambda n: n if n == 1 else cells * (n // task.cells)
+    times = lambda n: n if n == 1 else max(1, round(n * cells / task.cells))
     larger = lambda b: b // task.base * base + b % task.base
     family = tuple((times(n), larger(b)) for n, b in task.family)
+    seen = {(n, base) for n in range(1, cells + 1)} | set(family)
     return replace(
         task,
         base=base,
         cells=cells,
         family=family,
-        tests=tuple(t for t in task.tests if t not in ((cells, base), *family)),
+        tests=tuple(t for t in task.tests if t not in seen),
     )

@@ -36,7 +36,6 @@ def sample_input(
 @dataclass(frozen=True)
 class Examples:
     "Inputs with their right outputs."
-
     memory: np.ndarray  # [examples, base]
     registers: np.ndarray  # [examples, registers]
     target: np.ndarray  # [examples, base]; 0 where not checked
@@ -104,27 +103,31 @@ def _listed(sizes: Sequence[tuple[int, int]]) -> str:
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-seen
 def _seen_tests(task: "Sized") -> list[str]:
-    "Sizes of the test that a search may ask about, if there are any."
-    seen = {(task.cells, task.base), *task.family} & set(task.tests)
-    what = "a size of the test is neither the task's own nor in its family"
+    "Sizes of the test that training or a search may see, if there are any."
+    shown = {(n, task.base) for n in range(1, task.cells + 1)} | set(task.family)
+    seen = shown & set(task.tests)
+    what = "a size of the test is seen neither by training nor by a search"
     return [f"{what}, found {_listed(sorted(seen))}."] if seen else []
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-023
 class Sized(Question):
     "Refuses sizes that cannot be, and prints as two lines of text; abstract."
-
     name: str
     summary: str
     family: tuple[tuple[int, int], ...]
     tests: tuple[tuple[int, int], ...]
+    answer_cells: int
 
     def __post_init__(self):
         faults = size_faults(self.base, self.base) + at_least("cells", self.cells, 1)
         faults += at_least("registers", self.registers, 1)
-        if not faults and self.cells > self.base:
-            found = f"base = {self.base}, found {self.cells}. Use a larger base."
-            faults.append(f"memory has base cells, and cells is at most {found}")
-        refuse(faults + _seen_tests(self))
+        for n, b in ((self.cells, self.base), *self.family, *self.tests):
+            if not faults and n + self.answer_cells > b:
+                found = f"base = {b}, found {n + self.answer_cells}. Use a larger base."
+                faults.append(f"memory has base cells, and cells is at most {found}")
+        strange = [r for r in self.parameters if not 0 <= r < self.registers]
+        what = f"parameters are among {self.registers} registers, found {strange}."
+        refuse(faults + [what] * bool(strange) + _seen_tests(self))
 
     def __repr__(self) -> str:
         own = f"base {self.base}, {self.registers} registers, {self.cells} cells"
@@ -134,7 +137,6 @@ class Sized(Question):
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-024
 class Family(Sized):
     "A question at several sizes; abstract."
-
     @property
     def varies(self) -> bool:
         "Whether the family has other numbers of cells: a clock may count per cell."
@@ -302,12 +304,12 @@ class Task(Family):
     base: int = 8  # b: values are 0 … b − 1, and memory has b cells
     registers: int = 6
     cells: int = 5  # n: how many cells a program works through
-    family: tuple[tuple[int, int], ...] = ()  # Larger sizes: (cells, base)
+    family: tuple[tuple[int, int], ...] = ()  # Other sizes: (cells, base)
     tests: tuple[tuple[int, int], ...] = ()  # Sizes asked once, when all is decided
     held_back: tuple = ()  # Inputs kept from training, if given by examples
     instructions: tuple[Instruction, ...] = INSTRUCTIONS  # What programs are made of
     answer_cells: int = 0  # Cells written beside the n that are read
-    parameters: tuple[int, ...] = ()  # Registers that the target computes with
+    parameters: tuple[int, ...] = ()  # Registers that training and exams draw, too
 
     from_examples = staticmethod(from_examples)
     from_function = staticmethod(from_function)

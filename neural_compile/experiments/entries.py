@@ -172,7 +172,7 @@ def measure_cell(settings: dict) -> dict:
     by_key = {how: [hits[how] for hits in right] for how in right[0]}
     claimed = {how: _kept(cell, runs, how) for how in ("guided", "control")}
     count = lambda known: sum(not verified for _, _, verified, *_ in known)
-    run = lambda known: sorted(row[3] for row in known if row[2])
+    run = lambda known: sorted(n for _, _, verified, n, *_ in known if verified)
     spent = {how: sum(key.seconds[how] for key in runs) for how in runs[0].seconds}
     return {
         "runs": cell.keys * cell.restarts,
@@ -203,7 +203,7 @@ def load_claims(path: str | Path) -> dict[str, dict[str, list]]:
     """Of each entry and reading, what is claimed, each a row.
 
     Key, restart, whether the test was passed, programs that were run until it came,
-    steps a cell and beside, and the program.
+    steps a cell and beside (None if it halts), and the program.
     """
     return read_json(Path(path).with_suffix(CLAIMS))
 

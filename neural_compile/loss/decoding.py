@@ -22,7 +22,7 @@ from jaxtyping import Array, Key
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-003
 from ..assembly.answers import Answer
 from ..assembly.engine import JUMP, kind_of
-from ..assembly.programs import Program, refuse
+from ..assembly.programs import Program, at_least, refuse
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock, accept
 from ..compiler.controllers import Controller, Machine, program_of
@@ -94,9 +94,9 @@ SHARES = np.array([0.25, 0.6, 0.85])  # Instruction, operand, line; the rest: ex
 
 @dataclass(frozen=True)
 class Walk:
-    "How a walk from the argmax program goes; the defaults are our best."
+    "How a walk from the argmax program goes; the defaults are those of every table."
 
-    guided: float = 0.5  # Share of the changes that are drawn from the weights
+    guided: float = 0.5  # Share of changes drawn from the weights; exchanges never are
     temperature: float = 0.5  # T, over 0, in points
     patience: int = 5000  # Programs without a new best, until it starts again
     examples: int = 6  # Of each size
@@ -115,9 +115,10 @@ def _walk_faults(walk: Walk) -> list[str]:
     faults, known = [], ", ".join(SIZES)
     if walk.sizes not in SIZES:
         faults.append(f"sizes of a walk is one of {known}, found {walk.sizes!r}.")
-    for name in ("temperature", "patience", "examples", "turn"):
-        if getattr(walk, name) <= 0:
-            faults.append(f"{name} of a walk is over 0, found {getattr(walk, name)}.")
+    for name in ("patience", "examples", "turn"):
+        faults += at_least(name, getattr(walk, name), 1)
+    if not walk.temperature > 0:
+        faults.append(f"temperature is over 0, found {walk.temperature}.")
     if not 0 <= walk.guided <= 1:
         faults.append(f"guided is a share from 0 to 1, found {walk.guided}.")
     return faults
@@ -174,7 +175,8 @@ class Decoded:
     samples: int  # How many programs of that restart were run until it came
     snapshot: int = 0  # Which of the snapshots proposed it
     verified: bool = False  # Whether it is right at the sizes of the test as well
-    program, clock = (property(attrgetter(f"answer.{x}")) for x in ("program", "clock"))
+    program = property(attrgetter("answer.program"))
+    clock = property(attrgetter("answer.clock"))
 
     def __repr__(self) -> str:
         return f"# restart {self.restart}, program {self.samples:,}\n{self.answer}"
@@ -247,7 +249,7 @@ def _snapshots(controllers, task: Task, samples: int) -> list[Controller]:
     "Snapshots of the same restarts, each with that axis."
     if isinstance(controllers, Controller):
         controllers = [controllers]
-    faults = [] if samples > 0 else [f"samples is at least 1, found {samples}."]
+    faults = at_least("samples", samples, 1)
     if not controllers:
         faults.append("decode needs at least one snapshot, found none.")
     for snapshot in controllers:

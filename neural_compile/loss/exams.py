@@ -24,7 +24,8 @@ from neural_compile.assembly.engine import (
     kind_of,
     value_table,
 )
-from ..assembly.programs import Instruction
+from ..assembly.execution import too_few_registers
+from ..assembly.programs import Instruction, refuse
 from ..assembly.tasks import Examples, Task
 from ..assembly.verification import Clock
 
@@ -43,8 +44,12 @@ def asked(task: Task, sizes: str = "all") -> list[tuple[int, int]]:
 _SEED = 2**30  # Neither training nor verification draws from the seeds after it
 
 
-def questions(task: Task, sizes: str, count: int) -> list[Examples]:
-    "So many examples of each size, half with other parameters; one, if all are alike."
+def questions(
+    task: Task,
+    sizes: str,  # One of `SIZES`
+    count: int,  # At least 1
+) -> list[Examples]:
+    "So many examples of each size, half with parameters drawn; one, if all are alike."
     found, half = [], count // 2 if task.parameters else 0
     for n, (cells, base) in enumerate(asked(task, sizes)):
         size: dict = dict(seed=_SEED + n, cells=cells, base=base)
@@ -116,7 +121,7 @@ def exam(
         rows(changed),
         np.concatenate([_bonus(p) for p in parts]),
         np.concatenate([changed(p).sum(axis=1) + _bonus(p) for p in parts]),
-        many(lambda p: sign * clock.bound(lines, p.cells, p.base)),
+        many(lambda p: sign * max(clock.bound(lines, p.cells, p.base), 0)),
     )
 
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-015
@@ -152,7 +157,7 @@ def _run(code, kinds, exam, e, M, R):
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def mark(code, kinds, exam, whole, need, M, R):
-    "Points of a program, of `whole` at most, or −1 if they are fewer than it needs."
+    "Points of code [lines, 4], of `whole` at most, or −1 if they are under `need`."
     points, left = 0, whole
     for e in range(len(exam.bonus)):
         left -= exam.most[e]
@@ -176,6 +181,7 @@ def points_of(
 ) -> int:
     "Points of an answer on these examples."
     table, lines = answer.program.instructions, len(answer)
+    refuse(too_few_registers(answer.program, parts[0].registers.shape[1]))
     papers = exam(parts, answer.clock, lines, table)
     room = (
         np.zeros(papers.memory.shape[1], int),

@@ -280,7 +280,8 @@ def candidate(
     if combinator.clock:
         clock = combinator.clock(*arguments)
         slower, later = padding.get("body", 0), padding.get("before", 0)
-        clock = Clock(clock.per_cell + slower, clock.extra + later)
+        again = slower if clock.extra else 0  # Part of a turn runs once more
+        clock = Clock(clock.per_cell + slower, clock.extra + later + again)
     noops = [f" + {n} no-op {PLACES[where]}" for where, n in padding.items() if n]
     answer = Answer(program, clock, room.constants)
     text = describe(expression) + "".join(noops)
