@@ -232,12 +232,13 @@ def measure(
     options: dict[str, Any] = dict(key=key, progress=progress)
     rates, tuning = timed(lambda: recovery(task, restarts=restarts, **options))
     x = induce(task, **options)
-    how = found.solutions[0].expression if found.solutions else None
+    best = found.solutions[0] if found.solutions else None
+    how, right = best and best.expression, bool(best and best.answer.verify(task))
     hits = {"paper": rates.paper.hits, "strict": rates.strict.hits}
     took = round(x.work.seconds, 1)
     return {
         "task": task.name,
-        "enumeration": {"strict": how is not None, "how": how, "seconds": listing},
+        "enumeration": {"strict": right, "how": how, "seconds": listing},
         "random": {"restarts": restarts, **hits, "seconds": tuning},
         "pipeline": {"strict": x.verified, "how": str(x.how), "seconds": took},
     }
