@@ -185,16 +185,6 @@ def test_bench_measures_ratios(monkeypatch):
     assert all(0 < row["pruned"] < 1 for row in data["search"]["enumeration"])
 
 
-def test_the_readme_runs(capsys):
-    readme, names = (ROOT / "README.md").read_text(), {}
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.S)
-    for block in blocks:
-        exec(block, names)
-    out = capsys.readouterr().out
-    assert len(blocks) >= 2 and "strictly verified" in out
-    assert "[3, 5, 7, 0, 0, 0, 0, 0]" in out
-
-
 def test_the_readme_shows_the_recorded_results():
     path = ROOT / "tools/results_table.py"
     spec = importlib.util.spec_from_file_location("results_table", path)

@@ -314,6 +314,28 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
             ),
             "found 'r9'",
         ),
+        (
+            lambda: nc.tune_jointly(
+                drawn(), linear, READING._replace(clock=nc.Clock(halts=True)), key=KEY
+            ),
+            "found until it halts",
+        ),
+        (
+            lambda: nc.tune_jointly(
+                drawn((6,)), linear, READING._replace(place="m[n]"), key=KEY
+            ),
+            "6 pictures for 6 cells, read in m[n]",
+        ),
+        (
+            lambda: nc.tune_jointly(
+                drawn(), lambda key: eqx.nn.Linear(6, 7, key=key), READING, key=KEY
+            ),
+            "at most 6; found shape [7]",
+        ),
+        (
+            lambda: learned(program=nc.Answer(SUM, nc.Clock(4), (0, 0, 3))),
+            "constants [0, 0, 3]",
+        ),
         (lambda: nc.Learning(steps=0), "steps is at least 1"),
         (lambda: nc.Learning(program_rate=-1), "program_rate is 0 or more"),
     ],

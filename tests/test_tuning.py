@@ -467,7 +467,7 @@ def test_what_cannot_be_decoded_is_refused(tuned):
         with pytest.raises(nc.InputError, match=says):
             nc.decode(controllers, task, key=KEY, **settings)
     for settings, says in [
-        (dict(temperature=0.0), "temperature of a walk is over 0, found 0.0"),
+        (dict(temperature=0.0), "temperature is over 0, found 0.0"),
         (dict(guided=1.5), "from 0 to 1, found 1.5"),
         (dict(sizes="few"), "one of own, trained, all, found 'few'"),
     ]:

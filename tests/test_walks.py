@@ -164,7 +164,7 @@ def test_what_tuning_lost_is_found_from_the_weights_before_it():
 
 @pytest.mark.parametrize("wrong", [dict(patience=0), dict(examples=-1)])
 def test_settings_of_a_walk_are_checked(wrong):
-    with pytest.raises(nc.InputError, match=f"{next(iter(wrong))} of a walk"):
+    with pytest.raises(nc.InputError, match=f"{next(iter(wrong))} is "):
         Walk(**wrong)
     with pytest.raises(nc.InputError, match="own, trained, all"):
         Walk(sizes="none")

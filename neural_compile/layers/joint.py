@@ -142,18 +142,33 @@ def _controllers(
 
 # %% ../../nbs/layers/5_joint.ipynb #5-joint-017
 def joint_faults(lists: Lists, reading: Reading, restarts: int) -> list[str]:
-    "What is wrong with what `tune_jointly` is given."
-    machine = reading.machine
-    faults = place_faults([reading.place], machine) + at_least("restarts", restarts, 1)
-    if lists.longest > machine.base:
-        found = f"{lists.longest} pictures for {machine.base} cells"
+    "What is wrong with lists, or with when and where they are read."
+    (machine, clock, place), most = reading, np.max(lists.answers)
+    faults = place_faults([place], machine) + at_least("restarts", restarts, 1)
+    if clock.halts or clock.per_cell < 0 or clock.steps(1) < 1:
+        faults.append(f"an answer is read after so many steps, found {clock}.")
+    if lists.longest > machine.base - (place == "m[n]"):
+        found = f"{lists.longest} pictures for {machine.base} cells, read in {place}"
         faults.append(f"a list fits into memory, found {found}.")
-    if np.max(lists.answers) >= machine.base:
-        found = f"{np.max(lists.answers)} in base {machine.base}"
+    if most >= machine.base:
+        found = f"{most} in base {machine.base}"
         faults.append(f"answers are below the base, found {found}. Use a larger base.")
     return faults
 
 # %% ../../nbs/layers/5_joint.ipynb #5-joint-018
+def _maker_faults(see: Callable, program, lists: Lists, base: int, key) -> list[str]:
+    "What is wrong with a network's maker, or with a program that is known."
+    shown, faults = jnp.asarray(lists.pictures[0, 0]), []
+    made = eqx.filter_eval_shape(lambda key: see(key)(shown), key)
+    if len(made.shape) != 1 or made.shape[0] > base:
+        rule = f"a network gives each picture one logit a value, at most {base}"
+        faults.append(f"{rule}; found shape {list(made.shape)}.")
+    if isinstance(program, Answer) and any(program.registers):
+        found = f"constants {list(program.registers)}"
+        faults.append(f"a known program starts from registers of 0, found {found}.")
+    return faults
+
+# %% ../../nbs/layers/5_joint.ipynb #5-joint-019
 def tune_jointly(
     lists: Lists,
     see: Callable[[Key[Array, ""]], Any],  # Makes a network: picture → logits
@@ -161,12 +176,13 @@ def tune_jointly(
     learning: Learning = Learning(),
     *,
     program: Program | Answer | None = None,  # If it is known
-    restarts: int = 64,
+    restarts: int = 32,
     key: Key[Array, ""],
     progress: bool = True,  # Show a progress bar
 ) -> Joint:
     "Learn to see and to program from lists and their answers."
     refuse(joint_faults(lists, reading, restarts))
+    refuse(_maker_faults(see, program, lists, reading.machine.base, key))
     if program is not None:
         learning = replace(learning, program_rate=0.0)
     see_key, program_key, draw_key = jax.random.split(key, 3)

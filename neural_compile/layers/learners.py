@@ -33,9 +33,9 @@ from neural_compile.layers.reading import (
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-011
 @dataclass(frozen=True)
 class Learning:
-    "How a network and a program learn together; the defaults are our best."
+    "How a network and a program learn together."
 
-    steps: int = 1500  # Training steps
+    steps: int = 1500  # Training steps; rounded up to fifties
     batch: int = 32  # Lists at a step
     network_rate: float = 0.003  # Of Adam
     program_rate: float = 0.1  # 0: the program stays as it is
