@@ -141,10 +141,12 @@ from .layers.lists import (
     lists_of as lists_of,
     read_idx as read_idx,
 )
-from .layers.joint import (
-    Joint as Joint,
+from .layers.learners import (
     Learning as Learning,
     Reading as Reading,
+)
+from .layers.joint import (
+    Joint as Joint,
     tune_jointly as tune_jointly,
 )
 from .explore.explorers import (
