@@ -66,6 +66,12 @@ class Learners(NamedTuple):
     controllers: Controller
 
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-016
+def _logits(networks: Any, pictures: Array) -> Array:
+    "What each restart's network makes of pictures, [restarts, lists, cells, values]."
+    each = lambda network: jax.vmap(jax.vmap(network))(pictures)
+    return eqx.filter_vmap(each)(networks)
+
+
 def answers_of(
     learners: Learners,
     pictures: Array,  # [lists, cells, …]
@@ -75,8 +81,7 @@ def answers_of(
     "What each restart answers to each list, as distributions."
     networks, controllers = learners
     machine, (lists, cells) = controllers.machine, pictures.shape[:2]
-    each = lambda network: jax.vmap(jax.vmap(network))(pictures)
-    logits = eqx.filter_vmap(each)(networks)
+    logits = _logits(networks, pictures)
     many = jnp.broadcast_to(lengths, (len(logits), lists))
     memory = into_memory(jax.nn.softmax(logits), machine.base, many)
     registers, at = jnp.zeros((lists, machine.registers), int), range(1, cells + 1)
@@ -188,5 +193,4 @@ def train(
 @eqx.filter_jit
 def sights(networks: Any, pictures: Array) -> Array:
     "The likeliest value of each picture, [restarts, lists, cells]."
-    each = lambda network: jax.vmap(jax.vmap(network))(pictures)
-    return eqx.filter_vmap(each)(networks).argmax(-1)
+    return _logits(networks, pictures).argmax(-1)
