@@ -84,14 +84,13 @@ def step_numbers(code, kinds, table, at, memory, registers):
 # %% ../../nbs/assembly/4_engine.ipynb #4-engine-028
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def _run_rows(code, kinds, table, memory, registers, steps):
+def _run_rows(code, kinds, table, memory, registers, steps, at):
     "Run one program on each row, in place; returns steps taken and who halted."
     taken, halted = np.zeros(len(memory), np.int64), np.zeros(len(memory), np.bool_)
     for e in range(len(memory)):
-        at = 0
         while taken[e] < steps[e] and not halted[e]:
-            at, halted[e] = step_numbers(
-                code, kinds, table, at, memory[e], registers[e]
+            at[e], halted[e] = step_numbers(
+                code, kinds, table, at[e], memory[e], registers[e]
             )
             taken[e] += 1
     return taken, halted
@@ -126,6 +125,7 @@ class Runs(NamedTuple):
     registers: np.ndarray  # [examples, registers]
     steps: np.ndarray  # [examples]: taken, the halting one included
     halted: np.ndarray  # [examples]
+    line: np.ndarray  # [examples]: the next one
 
 # %% ../../nbs/assembly/4_engine.ipynb #4-engine-033
 def execute_many(
@@ -136,6 +136,7 @@ def execute_many(
     base: int,  # Values are 0 … base − 1
     steps: int | np.ndarray,  # One bound, or one an example
     lines: int | None = None,  # Lines of the machine; None: those of the program
+    begin: Sequence[int] | None = None,  # A line an example; None: the first
 ) -> Runs:
     "Run one program on many inputs."
     program = program.pad(len(program) if lines is None else lines)
@@ -145,5 +146,8 @@ def execute_many(
     bounds = np.broadcast_to(np.asarray(steps, np.int64), len(memory))
     kinds = kind_of(program.instructions)
     table = value_table(program.instructions, base)
-    ended = _run_rows(encode(program), kinds, table, memory, registers, bounds)
-    return Runs(memory, registers, *ended)
+    begin = [] if begin is None else list(begin)
+    refuse(out_of_range("begin", begin, len(program)))
+    at = np.array(begin or [0] * len(memory), np.int64)
+    ended = _run_rows(encode(program), kinds, table, memory, registers, bounds, at)
+    return Runs(memory, registers, *ended, at)

@@ -74,6 +74,7 @@ class Exam(NamedTuple):
     bonus: np.ndarray  # [examples]; points for an example that is wholly right
     most: np.ndarray  # [examples]; its points in all
     steps: np.ndarray  # [examples]; negative: and must have halted
+    wanted: np.ndarray  # [examples, registers or none]; −1 where nothing is checked
 
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-012
 def changed(given: Examples) -> np.ndarray:
@@ -111,17 +112,19 @@ def exam(
     wide = lambda x: np.pad(x, ((0, 0), (0, widest - x.shape[1])))
     rows = lambda f: np.concatenate([wide(f(p)) for p in parts])
     sign = -1 if clock.halts else 1
+    registers = np.concatenate([p.registers for p in parts])
     return Exam(
         values,
         many(lambda p: begins[p.base]),
         many(lambda p: p.base),
         rows(lambda p: p.memory),
-        np.concatenate([p.registers for p in parts]),
+        registers,
         rows(lambda p: np.where(p.mask, p.target, -1)),
         rows(changed),
         np.concatenate([_bonus(p) for p in parts]),
         np.concatenate([changed(p).sum(axis=1) + _bonus(p) for p in parts]),
         many(lambda p: sign * max(clock.bound(lines, p.cells, p.base), 0)),
+        np.zeros((len(registers), 0), int),
     )
 
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-015
@@ -167,6 +170,9 @@ def mark(code, kinds, exam, whole, need, M, R):
                 if M[c] == exam.target[e, c]:
                     points += exam.changed[e, c]
                 elif exam.target[e, c] >= 0:
+                    all_right = False
+            for r in range(exam.wanted.shape[1]):
+                if exam.wanted[e, r] >= 0 and R[r] != exam.wanted[e, r]:
                     all_right = False
             points += exam.bonus[e] if all_right else 0
         if points + left < need:
