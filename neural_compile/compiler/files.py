@@ -48,7 +48,10 @@ class Kind:
 
 
 KINDS_SAVED: dict[str, Kind] = {}
-LATER = {"induction": "neural_compile.experiments.induction"}  # Kind → module
+LATER = {  # Kind → module that adds it
+    "induction": "neural_compile.experiments.induction",
+    "layer": "neural_compile.layers.export",
+}
 
 # %% ../../nbs/compiler/2_files.ipynb #2-files-014
 def machine_header(machine: Machine) -> dict:
@@ -126,6 +129,8 @@ def save(
     path: str | Path,  # By custom it ends in .safetensors
 ):
     "Write an object to a file."
+    for module in LATER.values():
+        import_module(module)
     kinds = [name for name, row in KINDS_SAVED.items() if isinstance(x, row.type)]
     if not kinds:
         known = " or ".join(row.type.__name__ for row in KINDS_SAVED.values())

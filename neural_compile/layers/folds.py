@@ -75,7 +75,7 @@ def fold_around(
     return Program(rows, {"loop": 0}, table)
 
 # %% ../../nbs/layers/7_folds.ipynb #7-folds-010
-PROBES = 300  # Random lists of each length
+PROBES = 150  # Random lists of each length
 OCCURS = 0.02  # An answer occurs if so many lists of its length have it
 
 

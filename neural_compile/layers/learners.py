@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'GROUP', 'LearningWatcher', 'Learning', 'Reading', 'Learners',
-           'answers_of', 'Batch', 'in_order', 'Moving', 'rows_of',
+           'answers_of', 'Batch', 'in_order', 'Moving', 'rows_of', 'Now',
            'known_lists', 'LookAtLearners', 'Trained', 'Course', 'train',
            'Seen', 'look_at']
 
@@ -148,15 +148,10 @@ class Moving(NamedTuple):
     moments: tuple  # Of the optimisers
 
 
-def _optimizers(learning: Learning) -> tuple:
-    return optax.adam(learning.network_rate), optax.adam(learning.program_rate)
-
-
-def _begun(learners: Learners, learning: Learning) -> Moving:
+def _begun(learners: Learners) -> Moving:
     "Learners before their first step."
-    pairs = zip(_optimizers(learning), learners)
-    moments = [jax.vmap(o.init)(eqx.filter(x, eqx.is_array)) for o, x in pairs]
-    return Moving(learners, tuple(moments))
+    begin = jax.vmap(optax.adam(0.0).init)
+    return Moving(learners, tuple(begin(eqx.filter(x, eqx.is_array)) for x in learners))
 
 
 def rows_of(x: Any, rows: Array | np.ndarray) -> Any:
@@ -164,32 +159,42 @@ def rows_of(x: Any, rows: Array | np.ndarray) -> Any:
     return jax.tree.map(lambda v: v[rows] if eqx.is_array(v) else v, x)
 
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-021
-def _step(state: Moving, batch: Batch, about: tuple) -> tuple[Moving, Array]:
+def _step(
+    state: Moving, batch: Batch, rates: Sequence[Array], reading: Reading
+) -> tuple[Moving, Array]:
     "The state after a step, and the losses before it, [restarts]."
-    reading, learning = about
     differentiated = eqx.filter_grad(_losses, has_aux=True)
     slopes, losses = differentiated(state.learners, batch, reading)
     moved, kept = [], []
-    for n, optimizer in enumerate(_optimizers(learning)):
-        updates, moment = jax.vmap(optimizer.update)(slopes[n], state.moments[n])
+    for n, rate in enumerate(rates):
+        step = jax.vmap(optax.adam(rate).update)
+        updates, moment = step(slopes[n], state.moments[n])
         moved.append(eqx.apply_updates(state.learners[n], updates))
         kept.append(moment)
     return Moving(Learners(*moved), tuple(kept)), losses
 
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-022
+class Now(NamedTuple):
+    "What may differ from chunk to chunk, or between trainings; compiled only once."
+
+    step: Array  # Training steps done before
+    known: Array  # How many lists take part
+    rates: tuple[Array, Array]  # Of network and program
+    key: Key[Array, ""]
+
+
 @eqx.filter_jit
-def _chunk(state: Moving, lists: Batch, now: tuple, key: Key[Array, ""], about: tuple):
+def _chunk(state: Moving, lists: Batch, now: Now, batch: int, reading: Reading):
     "The state after CHUNK steps, and the losses before each, [restarts, CHUNK]."
-    first, known = now  # The step, and how many lists take part
     moving, still = eqx.partition(state, eqx.is_array)
     restarts = len(state.learners.controllers.instruction)
 
     def step(t, carry):
         moving, losses = carry
-        own = jax.random.fold_in(key, first + t)
-        rows = jax.random.randint(own, (about[1].batch,), 0, known)
-        batch = Batch(*(x[rows] for x in lists))
-        after, seen = _step(eqx.combine(moving, still), batch, about)
+        own = jax.random.fold_in(now.key, now.step + t)
+        rows = jax.random.randint(own, (batch,), 0, now.known)
+        some = Batch(*(x[rows] for x in lists))
+        after, seen = _step(eqx.combine(moving, still), some, now.rates, reading)
         return eqx.filter(after, eqx.is_array), losses.at[:, t].set(seen)
 
     begin = moving, jnp.zeros((restarts, CHUNK))
@@ -264,7 +269,7 @@ class Course:
     def __init__(self, learners: Learners, lists: Lists, about: tuple, key):
         restarts = len(learners.controllers.instruction)
         self.batch, self.about, self.key = in_order(lists), about, key
-        self.groups = _grouped(_begun(learners, about[1]))
+        self.groups = _grouped(_begun(learners))
         self.staying, self.step = np.arange(restarts), 0
         self.losses = np.full((restarts, about[1].steps + CHUNK), np.nan)
 
@@ -285,16 +290,17 @@ class Course:
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-033
 def _advance(course: Course, pool: ThreadPoolExecutor):
     "Train for a chunk, all groups, after the worse half has left if it is time to."
-    learning = course.about[1]
+    reading, learning = course.about
     best = _staying(course.recent, learning, course.step) if course.step else None
     if best is not None:
         whole = _together(course.groups, len(course.staying))
         course.groups = _grouped(rows_of(whole, best))
         course.staying = course.staying[best]
     known = known_lists(course.batch, learning, course.step)
-    now = jnp.array(course.step), jnp.array(known)
-    one = partial(_chunk, lists=course.batch, now=now, key=course.key)
-    done = list(pool.map(partial(one, about=course.about), course.groups))
+    rates = jnp.array(learning.network_rate), jnp.array(learning.program_rate)
+    now = Now(jnp.array(course.step), jnp.array(known), rates, course.key)
+    how = dict(lists=course.batch, now=now, batch=learning.batch, reading=reading)
+    done = list(pool.map(partial(_chunk, **how), course.groups))
     losses = np.concatenate([np.asarray(seen) for _, seen in done])
     course.groups = [group for group, _ in done]
     there = slice(course.step, course.step + CHUNK)

@@ -196,6 +196,8 @@ def _passing(
         run, seed = run + tried, seed + 1
         if peak == whole:
             yield program_of(code, job.machine), run
+            if tried == 1:  # It is the start, from where no walk goes further
+                return
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-028
 def first_accepted(
