@@ -149,6 +149,13 @@ from .layers.joint import (
     Joint as Joint,
     tune_jointly as tune_jointly,
 )
+from .layers.folds import (
+    folds as folds,
+)
+from .layers.export import (
+    jax_function as jax_function,
+    python_source as python_source,
+)
 from .explore.explorers import (
     explore_noise as explore_noise,
     explore_run as explore_run,
@@ -157,6 +164,9 @@ from .explore.tunings import (
     History as History,
     explore_restarts as explore_restarts,
     explore_tuning as explore_tuning,
+)
+from .explore.seeing import (
+    explore_joint as explore_joint,
 )
 from .explore.live import (
     LiveTuning as LiveTuning,

@@ -2,7 +2,7 @@
 
 `python tools/measure_layers.py [PART …]` writes a file a cell into cells/layers and all
 of them into results/layers.json; it can be stopped and started again. Run it alone on
-the machine. The parts, in this order: unknown, folds, known, few, more, library, rivals.
+the machine. The parts: unknown, folds, known, few, more, library, rivals.
 """
 
 import os

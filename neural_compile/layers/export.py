@@ -11,7 +11,6 @@ from dataclasses import asdict
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Int
 
 from ..assembly.answers import Answer
@@ -85,7 +84,8 @@ def _rounds(answer: Answer, base: int) -> str:
     clock = answer.clock
     if clock.halts:
         return str(clock.bound(len(answer), 1, base))
-    return f"{clock.per_cell} * cells + {clock.extra}"
+    steps = [f"{clock.per_cell} * cells"] * bool(clock.per_cell)
+    return " + ".join(steps + [str(clock.extra)] * bool(clock.extra or not steps))
 
 # %% ../../nbs/layers/8_export.ipynb #8-export-008
 def python_source(
