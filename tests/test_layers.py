@@ -1,5 +1,7 @@
 """Layers against the exact machine and the reference, alone and in networks."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import flax.linen as nn
 import jax
@@ -12,10 +14,22 @@ from hypothesis import strategies as st
 from strategies import memories, programs, register_values
 
 import neural_compile as nc
+from neural_compile.assembly.answers import Why
+from neural_compile.assembly.engine import encode, execute_many, kind_of
 from neural_compile.interpreter.equations import run
 from neural_compile.layers import learners
-from neural_compile.layers.joint import exact_answers
+from neural_compile.layers.folds import bodies_of, fold_around, folds
+from neural_compile.layers.joint import at_rest, longer_lists, names_of
 from neural_compile.layers.reading import into_memory
+from neural_compile.layers.seen import (
+    Hunt,
+    exact_answers,
+    exact_ends,
+    seen_exam,
+    surest,
+)
+from neural_compile.loss.exams import mark
+from neural_compile.loss.tuning import Decision
 
 MACHINE = nc.Machine(base=6, registers=4, lines=5)
 CLOCK, LONGEST, KEY = nc.Clock(3, 2), 4, jax.random.key(0)
@@ -231,21 +245,27 @@ def test_what_cannot_be_is_refused(make, rule):
 
 SHOWN = np.eye(6, dtype=np.float32)  # "Pictures" of six values, easy to see
 READING = nc.Reading(nc.Machine(base=6, registers=4, lines=4), nc.Clock(4), "r2")
-QUICK = nc.Learning(steps=100, batch=16, network_rate=0.05)
+QUICK = nc.Learning(
+    restarts=3, steps=100, batch=16, network_rate=0.05, samples=20_000, last=50
+)
 
 
 def linear(key):
     return eqx.nn.Linear(6, 6, key=key)
 
 
-def drawn(lengths=(1, 2), count=60, seed=0):
-    rng, total = np.random.default_rng(seed), lambda values: sum(values) % 6
-    return nc.draw_lists(SHOWN, range(6), total, count, lengths=lengths, rng=rng)
+def total(values):
+    return sum(values) % 6
 
 
-def learned(**options):
-    how = {"restarts": 3, "key": KEY, "progress": False, **options}
-    return nc.tune_jointly(drawn(), linear, READING, QUICK, **how)
+def drawn(lengths=(1, 2), count=60, seed=0, answer=total):
+    rng = np.random.default_rng(seed)
+    return nc.draw_lists(SHOWN, range(6), answer, count, lengths=lengths, rng=rng)
+
+
+def learned(learning=QUICK, lists=None, **options):
+    how = {"key": KEY, "progress": False, **options}
+    return nc.tune_jointly(lists or drawn(), linear, READING, learning, **how)
 
 
 @given(programs(READING.machine), st.data())
@@ -263,40 +283,251 @@ def test_exact_answers_are_those_of_exact_runs(program, data):
         assert found == cell[place]
 
 
+@given(programs(READING.machine), st.integers(7, 20), st.integers(0, 2**30))
+@settings(max_examples=30)
+def test_a_list_longer_than_memory_is_run_as_if_it_were_fed_in(program, n, seed):
+    values = np.random.default_rng(seed).integers(0, 6, (1, n))
+    ends = exact_ends(program, values, np.array([n]), READING)
+    registers, code, line = [0] * 4, program.pad(len(program)), 0
+    for begin in range(0, n, 6):  # Step by step, on memory filled again
+        part = values[0, begin : begin + 6].tolist()
+        memory, steps = part + [0] * (6 - len(part)), 4 * len(part)
+        M, R = np.array([memory]), np.array([registers])
+        for _ in range(steps):
+            how = dict(base=6, steps=1, begin=[line])
+            ran = execute_many(code, M, R, **how)
+            M, R, line = ran.memory, ran.registers, int(ran.line[0])
+            if ran.halted[0]:
+                break
+        registers = R[0].tolist()
+    assert ends.answers[0] == registers[2]
+    assert ends.lines[0] == line
+
+
+def test_an_exam_asks_the_surer_half_and_answers_in_turn():
+    lists = drawn(lengths=(1, 2, 3), count=600, answer=lambda v: int(v[0] == 3))
+    sure = np.linspace(0, 1, 600)
+    rows = surest(sure, lists)
+    lengths, answers = lists.lengths[rows], lists.answers[rows]
+    assert [(lengths == n).sum() for n in (1, 2, 3)] == [16, 16, 16]
+    for n in (1, 2, 3):
+        middle = np.median(sure[lists.lengths == n])
+        assert sure[rows][lengths == n].min() >= middle - 1e-9
+        assert answers[lengths == n].sum() == 8
+
+
+@given(programs(READING.machine), st.sampled_from(["r2", "m0", "m[n]"]))
+@settings(max_examples=30)
+def test_marks_of_a_seen_exam_are_those_of_exact_runs(program, place):
+    reading, lists = READING._replace(place=place), drawn(lengths=(1, 2, 3), count=40)
+    values = lists.pictures.argmax(-1)
+    said = exact_answers(program, values, lists.lengths, reading)
+    right = np.bincount(lists.lengths[said == lists.answers], minlength=4).sum()
+    papers = seen_exam(values, lists, reading)
+    code = np.array(encode(program.pad(len(program))), np.int64)
+    kinds, room = kind_of(program.instructions), (np.zeros(6, int), np.zeros(5, int))
+    got = mark(code, kinds, papers, int(papers.most.sum()), 0, *room)
+    if place == "r2":  # A point a list
+        assert got == right
+    else:  # Also points for cells; all of them only if all is right
+        assert (got == papers.most.sum()) == (right == 40)
+
+
+def test_a_program_is_accepted_by_what_a_network_claims_to_see():
+    lists = drawn(lengths=(1, 2), count=400)
+    values = lists.pictures.argmax(-1)[None]
+    other = nc.parse("loop:\nread 0 2\nnoop\ninc 0 0\njump 3 loop")
+    for sure, expected in ((1.0, [True, False]), (0.3, [True, True])):
+        seen = learners.Seen(values, np.full((1, 400), sure))
+        hunt = Hunt(lists, seen, READING)
+        assert [hunt.accepts(0, p) for p in (SUM, other)] == expected
+
+
 def test_a_known_program_stays_and_its_network_learns():
     joint = learned(program=SUM)
     assert all(program == SUM for program in joint.programs)
     assert joint.shares[joint.best] > 0.9
     assert joint.see(SHOWN).tolist() == list(range(6))
-    longer = drawn(lengths=(5,), seed=1)
+    longer = drawn(lengths=(5, 15), seed=1)
     assert joint.right(longer) == 1
     p = joint.layer(jax.nn.softmax(jax.vmap(joint.network)(SHOWN[[3, 4]])))
     assert p.argmax() == 1
 
 
-def test_an_unknown_program_learns_too_and_the_same_key_gives_the_same():
-    joint, again, other = learned(), learned(), learned(key=jax.random.key(1))
+def test_an_unknown_program_is_found_and_the_same_key_gives_the_same():
+    joint, again = learned(), learned()
+    other = learned(key=jax.random.key(1))
     assert (joint.losses == again.losses).all() and joint.answer == again.answer
-    assert (joint.losses != other.losses).any()
-    assert joint.losses.shape == (3, 100)
-    assert joint.losses[:, -9:].mean() < joint.losses[:, :9].mean()
+    assert (joint.first.losses != other.first.losses).any()
+    assert joint.first.losses.shape == (3, 100) and joint.losses.shape[1] == 50
+    first = joint.first.losses
+    assert first[:, -9:].mean() < first[:, :9].mean()
+    assert joint.right(drawn(lengths=(2,), seed=5)) == 1
     assert "3 restarts, 100 steps" in repr(joint)
+    assert "found and trained on with" in repr(joint)
+
+
+def test_without_a_search_there_are_the_argmax_programs():
+    joint = learned(replace(QUICK, samples=0))
+    assert joint.first is None and len(joint.programs) == 3
+    assert joint.losses.shape == (3, 100)
+
+
+def test_groups_make_no_difference():
+    many = learned(replace(QUICK, restarts=11, samples=0))
+    few = np.array([0, 9])
+    networks, controllers = many.learners
+    assert many.losses.shape == (11, 100) and not np.isnan(many.losses).any()
+    assert not np.array_equal(*(networks.weight[k] for k in few))
+    # Eleven restarts sit in two groups of eight; the seats that are left repeat some
+    alone = learners._grouped(learners._begun(many.learners))
+    assert [len(g.learners.controllers.instruction) for g in alone] == [8, 8]
+    joined = learners._together([g.learners for g in alone], 11)
+    for a, b in zip(jax.tree.leaves(joined), jax.tree.leaves(many.learners)):
+        assert (a == b).all()
+
+
+def test_the_worse_half_leaves_until_eight_are_left():
+    wrong = nc.parse("loop:\nread 0 1\nsub 1 1 2\ninc 0 0\njump 3 loop")
+    half = replace(QUICK, halve=50)
+    joint = learned(half, program=[*[wrong] * 19, SUM])
+    assert len(joint.programs) == 8 and joint.answer.program == SUM
+    ended = (~np.isnan(joint.losses)).sum(1)
+    assert joint.losses.shape == (8, 150) and set(ended) == {150}
+    assert 19 in joint.origins and joint.origin == 19
+
+
+def test_candidates_find_the_sum_without_lists_of_one_and_tell_its_twins():
+    lists, reading = drawn(lengths=(2, 3), count=400), READING
+    candidates = folds(reading, lists)
+    quick = replace(QUICK, halve=100, last=150)
+    how = dict(program=candidates, key=KEY, progress=False)
+    joint = nc.tune_jointly(lists, linear, reading, quick, **how)
+    names = joint.see(SHOWN)
+    assert sorted(names) == list(range(6))  # Each its own name, if not the usual one
+    assert joint.right(drawn(lengths=(9,), seed=3)) == 1
+    twins = [e for e in joint.explanations if e.agrees > 0.99]
+    for twin in twins:
+        k = twin.restart
+        seen = learners.look_at(joint.learners.networks, alone(SHOWN)).values[k, :, 0]
+        assert tuple(np.array(twin.names)[names]) == tuple(seen)
+
+
+def alone(pictures):
+    ones = np.ones(len(pictures), int)
+    return nc.Lists(pictures[:, None], ones, 0 * ones)
+
+
+def test_folds_have_distinct_effects_and_can_give_every_answer():
+    some = ("noop", "inc", "add", "sub", "read", "jump")
+    table = tuple(i for i in nc.INSTRUCTIONS if i.name in some)
+    lists, machine = drawn(lengths=(1, 2, 3), count=900), nc.Machine(6, 4, 5, table)
+    reading = READING._replace(machine=machine, clock=nc.Clock(5))
+    found = folds(reading, lists)
+    rng = np.random.default_rng(7)
+    values, sizes = rng.integers(0, 6, (2000, 3)), rng.integers(1, 4, 2000)
+    said = [exact_answers(p, values, sizes, reading) for p in found]
+    assert len({x.tobytes() for x in said}) == len(found) > 10
+    assert all(set(x[sizes == n]) == set(range(6)) for x in said for n in (1, 2, 3))
+    least = min(len([r for r in p.texts if r != "noop"]) for p in found)
+    assert least == 4 and any("add" in p.texts[1] for p in found)
+
+
+def test_a_fold_uses_constants_and_leaves_them_alone():
+    machine = nc.Machine(6, 5, 4)
+    reading = nc.Reading(machine, nc.Clock(4), "r2", (0, 0, 0, 0, 5))
+    bodies = list(bodies_of(reading, 1))
+    assert any(4 in (line.a, line.b) for (line,) in bodies)
+    assert all(line.o != 4 for (line,) in bodies)
+    body = next(b for b in bodies if b[0].instruction.name == "mod" and b[0].b == 4)
+    assert fold_around(body, reading).texts[-1].startswith("jump")
+
+
+def test_idle_lines_are_put_to_rest_and_others_are_not():
+    program = nc.parse("loop:\nread 0 1\nadd 2 1 2\nmax 1 3 1\ninc 0 0\njump 3 loop")
+    rng = np.random.default_rng(0)
+    values, sizes = rng.integers(0, 6, (200, 4)), rng.integers(1, 5, 200)
+    reading = READING._replace(machine=nc.Machine(6, 4, 5), clock=nc.Clock(5))
+    says = lambda p: exact_answers(p, values, sizes, reading)
+    rested = at_rest(program, says)
+    names = [line.instruction.name for line in rested]
+    assert names.count("noop") >= 1 and {"read", "add", "inc"} <= set(names)
+    assert (says(rested) == says(program)).all()
+
+
+def test_longer_lists_are_longer_unless_memory_ends():
+    lists = drawn(lengths=(1, 3))
+    longer = longer_lists(lists, READING)
+    assert set(longer.lengths) == set(range(4, 10))
+    assert set(longer_lists(lists, READING._replace(place="m[n]")).lengths) == {4, 5}
+    assert np.allclose(longer.pictures.sum(-1), 1)  # Pictures, and no padding
+
+
+def test_names_are_those_that_most_have():
+    ours, theirs = np.array([0, 0, 0, 2, 2]), np.array([3, 3, 1, 0, 0])
+    assert names_of(ours, theirs) == (3, -1, 0)
+
+
+def test_who_looks_on_sees_everything_and_may_end_it():
+    looks = []
+    joint = learned(watch=[looks.append])
+    assert [look.step for look in looks] == [50, 100, 50]
+    assert looks[1].losses.shape == (3,)
+    last, kept = looks[-1].learners.controllers, joint.learners.controllers
+    assert all((a == b).all() for a, b in zip(last.weights, kept.weights))
+
+    def enough(look):
+        return Decision(stop=Why.WATCHER)
+
+    joint = learned(watch=[enough])
+    assert str(joint.stopped) == "stopped by a watcher after 50 steps"
+    assert joint.first is None
 
 
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):
-    chunk, calls = learners._chunk, []
+    advance, calls = learners._advance, []
 
     def interrupted(*given):
         calls.append(given)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return chunk(*given)
+        return advance(*given)
 
-    monkeypatch.setattr(learners, "_chunk", interrupted)
+    monkeypatch.setattr(learners, "_advance", interrupted)
     joint = learned(program=SUM)
     assert joint.losses.shape == (3, 50)
     assert str(joint.stopped) == "interrupted after 50 steps"
     assert "interrupted after 50 steps" in repr(joint)
+
+
+# Programs that leave the package
+
+OUT = nc.Machine(base=6, registers=4, lines=5)
+
+
+@given(programs(OUT), memories(OUT), st.integers(1, 6))
+@settings(max_examples=40)
+def test_what_is_exported_says_what_an_exact_run_says(program, memory, cells):
+    answer, space = nc.Answer(program, nc.Clock(3, 2), (0, 2, 1)), {}
+    exec(nc.python_source(answer, base=6, name="f"), space)
+    first, padded = [0, 2, 1, 0], memory[:cells] + [0] * (6 - cells)
+    how = dict(base=6, steps=3 * cells + 2)
+    ran = nc.execute(program, padded, first[: max(3, program.registers)], **how)
+    m, r = space["f"](memory[:cells])
+    assert m == ran.memory and r == ran.registers
+    m, r = nc.jax_function(answer, base=6)(jnp.array(memory[:cells]))
+    assert m.tolist() == ran.memory and r.tolist() == ran.registers
+
+
+def test_a_layer_comes_back_from_its_file(tmp_path):
+    layer = nc.Layer(
+        SUM, base=6, clock=nc.Clock(4), read=("r2", "m0"), constants=[0, 1]
+    )
+    nc.save(layer, tmp_path / "layer.safetensors")
+    again = nc.load(tmp_path / "layer.safetensors")
+    assert repr(again) == repr(layer) and again.constants == (0, 1)
+    p = seen(2)
+    assert (again(p) == layer(p)).all()
 
 
 @pytest.mark.parametrize(
@@ -307,7 +538,20 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
         (lambda: nc.Lists(SHOWN[None], np.array([1]), np.array([-1])), "found -1"),
         (lambda: nc.Lists(SHOWN[:0], np.array([]), np.array([])), "at least one list"),
         (lambda: nc.lists_of([], []), "found none"),
-        (lambda: learned(restarts=0), "restarts is at least 1"),
+        (lambda: nc.Learning(restarts=0), "restarts is at least 1"),
+        (lambda: nc.Learning(halve=-1), "halve is at least 0"),
+        (
+            lambda: nc.tune_jointly(
+                drawn(), linear, READING._replace(constants=(7,)), key=KEY
+            ),
+            "found 7",
+        ),
+        (
+            lambda: nc.tune_jointly(
+                drawn(), linear, READING._replace(constants=(0,) * 5), key=KEY
+            ),
+            "5 for 4 registers",
+        ),
         (
             lambda: nc.tune_jointly(
                 drawn(), linear, READING._replace(place="r9"), key=KEY
@@ -334,7 +578,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
         ),
         (
             lambda: learned(program=nc.Answer(SUM, nc.Clock(4), (0, 0, 3))),
-            "constants [0, 0, 3]",
+            "found [0, 0, 3]",
         ),
         (lambda: nc.Learning(steps=0), "steps is at least 1"),
         (lambda: nc.Learning(program_rate=-1), "program_rate is 0 or more"),

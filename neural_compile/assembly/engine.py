@@ -136,7 +136,7 @@ def execute_many(
     base: int,  # Values are 0 … base − 1
     steps: int | np.ndarray,  # One bound, or one an example
     lines: int | None = None,  # Lines of the machine; None: those of the program
-    begin: Sequence[int] | None = None,  # A line an example; None: the first
+    begin: Sequence[int] | np.ndarray | None = None,  # Lines; None: the first
 ) -> Runs:
     "Run one program on many inputs."
     program = program.pad(len(program) if lines is None else lines)

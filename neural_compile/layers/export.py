@@ -27,6 +27,7 @@ from neural_compile.assembly.engine import (
 from ..assembly.execution import size_faults
 from neural_compile.assembly.programs import (
     INSTRUCTIONS,
+    NOWHERE,
     InputError,
     Instruction,
     Line,
@@ -64,17 +65,18 @@ def _expression(instruction: Instruction, words: Mapping[str, str]) -> str:
 # %% ../../nbs/layers/8_export.ipynb #8-export-007
 def _statement(line: Line, words: Mapping[str, str]) -> str:
     "What a line does, in Python."
-    x, y, o = f"r[{line.a}]", f"r[{line.b}]", f"r[{line.o}]"
+    x, o = f"r[{line.a}]", f"r[{line.o}]"
+    y = "0" if line.b == NOWHERE else f"r[{line.b}]"
     if line.instruction.function:
         value = _expression(line.instruction, words).format(x=x, y=y)
         return f"{o} = ({value}) % base"
-    nowhere = line.b < 0 and line.instruction.name == "jump"
+    jump = f"after = {line.b} if {x} == 0 else after"
     forms = {
         "noop": "pass",
         "halt": "break",
         "read": f"{o} = m[{x}]",
         "write": f"m[{x}] = {y}",
-        "jump": "pass" if nowhere else f"after = {line.b} if {x} == 0 else after",
+        "jump": "pass" if line.b == NOWHERE else jump,
     }
     return forms[line.instruction.name]
 

@@ -72,7 +72,7 @@ def fold_around(
     begin = line("read", roles.pointer, 0, roles.element)
     step = line("inc", roles.pointer, 0, roles.pointer)
     rows = begin, *body, *idle, step, line("jump", roles.zero, 0)
-    return Program(rows, {"loop": 0}, table)
+    return Program(rows, {0: "loop"}, table)
 
 # %% ../../nbs/layers/7_folds.ipynb #7-folds-010
 PROBES = 150  # Random lists of each length

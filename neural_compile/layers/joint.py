@@ -87,14 +87,15 @@ class Learned:
 
 # %% ../../nbs/layers/6_joint.ipynb #6-joint-013
 CLOSE = 0.01  # In shares of lists: explains them as well as the best
-LONGER = 300  # Lists, up to twice as long, about which restarts may agree
+LONGER = 300  # Lists about which restarts may agree
 
 
 def longer_lists(lists: Lists, reading: Reading) -> Lists:
-    "Longer lists of the same pictures, up to twice as long; who knows their answers?"
-    longest = 2 * lists.longest
+    "Longer lists of the same pictures; nobody knows their answers."
+    room = reading.machine.base
+    longest = lists.longest + room  # Memory is filled again on the way
     if reading.place[0] == "m":
-        longest = min(longest, reading.machine.base - (reading.place == "m[n]"))
+        longest = room - (reading.place == "m[n]")
     rng = np.random.default_rng(0)
     lengths = rng.integers(min(lists.longest + 1, longest), longest + 1, LONGER)
     used = np.arange(lists.pictures.shape[1]) < np.asarray(lists.lengths)[:, None]

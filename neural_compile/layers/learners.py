@@ -154,7 +154,7 @@ def _begun(learners: Learners) -> Moving:
     return Moving(learners, tuple(begin(eqx.filter(x, eqx.is_array)) for x in learners))
 
 
-def rows_of(x: Any, rows: Array | np.ndarray) -> Any:
+def rows_of(x: Any, rows: Array | np.ndarray | int) -> Any:
     "Some of the restarts of anything whose arrays have that axis."
     return jax.tree.map(lambda v: v[rows] if eqx.is_array(v) else v, x)
 
