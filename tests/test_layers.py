@@ -305,15 +305,15 @@ def test_a_list_longer_than_memory_is_run_as_if_it_were_fed_in(program, n, seed)
 
 
 def test_an_exam_asks_the_surer_half_and_answers_in_turn():
-    lists = drawn(lengths=(1, 2, 3), count=600, answer=lambda v: int(v[0] == 3))
-    sure = np.linspace(0, 1, 600)
+    lists = drawn(lengths=(1, 2, 3), count=900, answer=lambda v: int(v[0] == 3))
+    sure = np.linspace(0, 1, 900)
     rows = surest(sure, lists)
     lengths, answers = lists.lengths[rows], lists.answers[rows]
-    assert [(lengths == n).sum() for n in (1, 2, 3)] == [16, 16, 16]
+    assert [(lengths == n).sum() for n in (1, 2, 3)] == [48, 48, 48]
     for n in (1, 2, 3):
         middle = np.median(sure[lists.lengths == n])
         assert sure[rows][lengths == n].min() >= middle - 1e-9
-        assert answers[lengths == n].sum() == 8
+        assert answers[lengths == n].sum() >= 15
 
 
 @given(programs(READING.machine), st.sampled_from(["r2", "m0", "m[n]"]))

@@ -1,13 +1,14 @@
 """Measure joint learning of perception and program, and its rivals, on digits.
 
-`python tools/measure_layers.py [PART …]` writes a file a cell into cells/layers and all
-of them into results/layers.json; it can be stopped and started again. Run it alone on
-the machine. The parts: unknown, folds, known, few, more, library, rivals.
+`python tools/measure_layers.py [--keys N] [PART …]` writes a file a cell into
+cells/layers and all of them into results/layers.json; it can be stopped and started
+again, and with more keys. Run it alone on the machine. The parts: unknown, folds,
+known, few, more, library, rivals.
 """
 
 import os
-import sys
 import time
+from argparse import ArgumentParser
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -296,17 +297,17 @@ PARTS = {
         for lists in (100, 300, 600)
         for name, settings in cells("unknown", ("sum",), 10, lists=lists).items()
     },
-    "more": cells("unknown", ("product", "sum mod 2", "sum mod 3"), 5),
+    "more": cells("unknown", ("product", "sum mod 2", "sum mod 3"), 10),
     "library": {
         f"library.{key}": dict(kind="library", key=key, lists=100, tasks=list(LATER))
-        for key in range(5)
+        for key in range(10)
     },
     "rivals": {
-        **cells("rival", ("sum", "alternating", "maximum"), 5, rival="gru"),
-        **cells("rival", ("sum", "maximum"), 3, rival="transformer"),
-        **cells("rival", ("sum", "maximum"), 3, rival="concatenated"),
-        **cells("rival", ("sum", "maximum"), 3, rival="marginal"),
-        **cells("singles", ("sum", "maximum"), 3),
+        **cells("rival", ("sum", "alternating", "maximum"), 10, rival="gru"),
+        **cells("rival", ("sum", "maximum"), 10, rival="transformer"),
+        **cells("rival", ("sum", "maximum"), 10, rival="concatenated"),
+        **cells("rival", ("sum", "maximum"), 10, rival="marginal"),
+        **cells("singles", ("sum", "maximum"), 10),
     },
 }
 for settings in PARTS["rivals"].values():
@@ -314,15 +315,16 @@ for settings in PARTS["rivals"].values():
         settings["seconds"] = SECONDS
 
 
-def main(names):
-    """Measure the parts that are asked for, or all."""
+def main(names, keys):
+    """Measure these parts, for so many keys."""
     folder = ROOT / "cells/layers"
-    for name in names or PARTS:
+    for name in names:
+        some = {n: s for n, s in PARTS[name].items() if s["key"] < keys}
         if name == "rivals":
             with ProcessPoolExecutor(2) as pool:
-                campaign(PARTS[name], on_one_core, folder, executor=pool, title=name)
+                campaign(some, on_one_core, folder, executor=pool, title=name)
         else:
-            campaign(PARTS[name], measure, folder, title=name)
+            campaign(some, measure, folder, title=name)
     whole = {n: s for part in PARTS.values() for n, s in part.items()}
     there = {n: s for n, s in whole.items() if (folder / f"{n}.json").exists()}
     done = campaign(there, measure, folder, progress=False)
@@ -330,7 +332,8 @@ def main(names):
 
 
 if __name__ == "__main__":
-    unknown_names = set(sys.argv[1:]) - set(PARTS)
-    if unknown_names:
-        sys.exit(f"parts are {', '.join(PARTS)}; found {', '.join(unknown_names)}.")
-    main(sys.argv[1:])
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
+    parser.add_argument("--keys", type=int, default=10, help="the first so many keys")
+    asked = parser.parse_args()
+    main(asked.parts or list(PARTS), asked.keys)

@@ -138,21 +138,21 @@ class Chosen(Learned):
         return close[steady] if steady.any() else close
 
     @cached_property
-    def agreement(self) -> Float[np.ndarray, "close close"]:
-        "How often those who are close say the same about longer lists."
-        said = self._longer[1].answers[self.close]
-        return (said[:, None] == said[None]).mean(2)
+    def agreement(self) -> Float[np.ndarray, "close restarts"]:
+        "How often who is close says of longer lists what each restart says."
+        said = self._longer[1].answers
+        return (said[self.close, None] == said).mean(2)
 
     @cached_property
     def best(self) -> int:
-        "The restart that agrees most with all who are close."
+        "Who is close and agrees most with all restarts."
         return int(self.close[self.agreement.sum(1).argmax()])
 
     @cached_property
     def explanations(self) -> list[Explanation]:
         "All who are close, the best first, then those that agree most with it."
         seen = look_at(self.learners.networks, self._longer[0]).values
-        agree = self.agreement[np.flatnonzero(self.close == self.best)[0]]
+        agree = self.agreement[self.close == self.best][0, self.close]
         order = np.lexsort((self.close != self.best, -agree))
         ours = seen[self.best]
         return [

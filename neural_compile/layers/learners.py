@@ -44,7 +44,7 @@ class Learning:
     "How a network and a program learn together."
 
     restarts: int = 32  # Networks and programs from random weights
-    steps: int = 750  # Training steps; rounded up to fifties
+    steps: int = 1500  # Training steps; rounded up to fifties
     batch: int = 32  # Lists at a step
     network_rate: float = 0.003  # Of Adam
     program_rate: float = 0.1  # 0: the program stays as it is

@@ -89,7 +89,7 @@ def exact_answers(
     return exact_ends(program, values, lengths, reading).answers
 
 # %% ../../nbs/layers/5_seen.ipynb #5-seen-011
-EACH = 16  # Lists of each length in an exam
+EACH = 48  # Lists of each length in an exam
 
 
 def surest(sure: np.ndarray, lists: Lists) -> np.ndarray:
