@@ -145,8 +145,10 @@ from .layers.learners import (
     Learning as Learning,
     Reading as Reading,
 )
-from .layers.joint import (
+from .layers.explanations import (
     Joint as Joint,
+)
+from .layers.joint import (
     tune_jointly as tune_jointly,
 )
 from .layers.folds import (

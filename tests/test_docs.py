@@ -208,8 +208,7 @@ def test_reference_says_what_the_module_says():
     )
     assert (
         '| **x** | `Float[Array, "restarts steps"]` |  | '
-        "\\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |"
-        in page
+        "\\[restarts, steps\\] \\| any {py:obj}`Pair <p.m.Pair>` |" in page
     )
     assert (
         "| **returns** | `float` |  | of everything |" in page

@@ -17,9 +17,10 @@ import neural_compile as nc
 from neural_compile.assembly.answers import Why
 from neural_compile.assembly.engine import encode, execute_many, kind_of
 from neural_compile.interpreter.equations import run
-from neural_compile.layers import learners
+from neural_compile.layers import courses, learners
+from neural_compile.layers.explanations import longer_lists, names_of
 from neural_compile.layers.folds import bodies_of, fold_around, folds
-from neural_compile.layers.joint import at_rest, longer_lists, names_of
+from neural_compile.layers.joint import at_rest
 from neural_compile.layers.reading import into_memory
 from neural_compile.layers.seen import (
     Hunt,
@@ -380,9 +381,9 @@ def test_groups_make_no_difference():
     assert many.losses.shape == (11, 100) and not np.isnan(many.losses).any()
     assert not np.array_equal(*(networks.weight[k] for k in few))
     # Eleven restarts sit in two groups of eight; the seats that are left repeat some
-    alone = learners._grouped(learners._begun(many.learners))
+    alone = courses._grouped(learners.begin(many.learners))
     assert [len(g.learners.controllers.instruction) for g in alone] == [8, 8]
-    joined = learners._together([g.learners for g in alone], 11)
+    joined = courses._together([g.learners for g in alone], 11)
     for a, b in zip(jax.tree.leaves(joined), jax.tree.leaves(many.learners)):
         assert (a == b).all()
 
@@ -485,7 +486,7 @@ def test_who_looks_on_sees_everything_and_may_end_it():
 
 
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):
-    advance, calls = learners._advance, []
+    advance, calls = courses._advance, []
 
     def interrupted(*given):
         calls.append(given)
@@ -493,7 +494,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
             raise KeyboardInterrupt
         return advance(*given)
 
-    monkeypatch.setattr(learners, "_advance", interrupted)
+    monkeypatch.setattr(courses, "_advance", interrupted)
     joint = learned(program=SUM)
     assert joint.losses.shape == (3, 50)
     assert str(joint.stopped) == "interrupted after 50 steps"

@@ -24,8 +24,9 @@ from neural_compile.explore.drawing import (
 )
 from .frames import GRID, scrubber
 from .histories import MOMENTS, tuning_svg
-from ..layers.joint import Joint
-from ..layers.learners import LookAtLearners, look_at, rows_of
+from ..layers.courses import LookAtLearners
+from ..layers.explanations import Joint
+from ..layers.learners import look_at, rows_of
 from ..layers.lists import Lists
 
 # %% ../../nbs/explore/14_seeing.ipynb #14-seeing-006
