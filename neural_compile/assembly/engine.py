@@ -136,7 +136,7 @@ def execute_many(
     base: int,  # Values are 0 … base − 1
     steps: int | np.ndarray,  # One bound, or one an example
     lines: int | None = None,  # Lines of the machine; None: those of the program
-    begin: Sequence[int] | np.ndarray | None = None,  # Lines; None: the first
+    begin: int | np.ndarray = 0,  # One line, or one an example
 ) -> Runs:
     "Run one program on many inputs."
     program = program.pad(len(program) if lines is None else lines)
@@ -146,8 +146,9 @@ def execute_many(
     bounds = np.broadcast_to(np.asarray(steps, np.int64), len(memory))
     kinds = kind_of(program.instructions)
     table = value_table(program.instructions, base)
-    at = np.zeros(len(memory), np.int64) if begin is None else np.array(begin, np.int64)
+    at = np.broadcast_to(np.asarray(begin, np.int64), len(memory)).copy()
     beyond = (at < 0) | (at >= len(program))
     refuse(out_of_range("begin", at[beyond].tolist(), len(program)))
-    ended = _run_rows(encode(program), kinds, table, memory, registers, bounds, at)
-    return Runs(memory, registers, *ended, at)
+    how = kinds, table, memory, registers, bounds, at
+    taken, halted = _run_rows(encode(program), *how)
+    return Runs(memory, registers, taken, halted, at)

@@ -71,6 +71,26 @@ def _losses(joint: Joint) -> np.ndarray:
     return last if first is None else np.r_[first.losses[joint.origin], last]
 
 # %% ../../nbs/explore/14_seeing.ipynb #14-seeing-009
+def _beside(left: str, right: str) -> str:
+    style = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:1em"
+    return f'<div style="{style}">{left}{right}</div>'
+
+
+def _frames(moments: Sequence[tuple], losses: np.ndarray, alone: Lists, labels):
+    "A frame of each moment: the program and the names."
+    machine, frames, before = moments[0][1].controllers.machine, [], None
+    names = [i.name for i in machine.instructions]
+    for step, look, row in moments:
+        one = rows_of(look.learners, np.array([row]))
+        text = decompile(one.controllers[0]).texts
+        how = dict(names=names, text=text, before=before, losses=losses, step=step)
+        seen = look_at(one.networks, alone).values[0, :, 0]
+        left = tuning_svg(one.controllers[0].weights, **how)
+        frames.append(_beside(left, names_svg(seen, labels, machine.base)))
+        before = text
+    return frames
+
+# %% ../../nbs/explore/14_seeing.ipynb #14-seeing-explore
 def explore_joint(
     joint: Joint,
     looks: Sequence[LookAtLearners],  # All it was watched with, from the first
@@ -86,23 +106,8 @@ def explore_joint(
         refuse([f"{rule}, found {len(moments)}. Learn with watch=[looks.append]."])
     ones = np.ones(len(pictures), int)
     alone = Lists(np.asarray(pictures, np.float32)[:, None], ones, 0 * ones)
-    names = [i.name for i in joint.reading.machine.instructions]
-    frames, before, losses = [], None, _losses(joint)
-    for step, look, row in moments:
-        one = rows_of(look.learners, np.array([row]))
-        controller = one.controllers[0]
-        text = decompile(controller).texts
-        how = dict(names=names, text=text, before=before, losses=losses, step=step)
-        seen = look_at(one.networks, alone).values[0, :, 0]
-        shown = names_svg(seen, labels, joint.reading.machine.base)
-        frames.append(_beside(tuning_svg(controller.weights, **how), shown))
-        before = text
+    frames = _frames(moments, _losses(joint), alone, labels)
     explorer = scrubber(frames, interval=interval, name="moment")
     legend = widgets.HTML(f"<small>{MOMENTS}</small>")
     explorer.children = (*explorer.children, legend)
     return explorer
-
-
-def _beside(left: str, right: str) -> str:
-    style = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:1em"
-    return f'<div style="{style}">{left}{right}</div>'

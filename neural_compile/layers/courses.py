@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from tqdm.auto import tqdm
 
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-imports
 from ..assembly.answers import Stopped, Why
 from neural_compile.layers.learners import (
     CHUNK,
@@ -89,7 +90,9 @@ LearningWatcher = Callable[[LookAtLearners], Decision | None]
 
 def _ask(watch: Sequence[LearningWatcher], look: Callable[[], LookAtLearners]):
     "Why the watchers want the training to end, if one does."
-    shown = look() if watch else None
+    if not watch:
+        return None
+    shown = look()
     says = [watcher(shown) for watcher in watch]
     return next((decision.stop for decision in says if decision), None)
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+# %% ../../nbs/layers/10_export.ipynb #10-export-imports
 from ..assembly.answers import Answer
 from neural_compile.assembly.engine import (
     HALT,
@@ -80,6 +81,22 @@ def _statement(line: Line, words: Mapping[str, str]) -> str:
     }
     return forms[line.instruction.name]
 
+# %% ../../nbs/layers/10_export.ipynb #10-export-first
+def _first(answer: Answer) -> list[int]:
+    "All registers at the start."
+    count = max(answer.program.registers, len(answer.registers))
+    return [*answer.registers, *[0] * count][:count]
+
+
+def _branches(answer: Answer, words: Mapping[str, str]) -> list[str]:
+    "A branch for each line, in Python."
+    rows = []
+    for n, (line, text) in enumerate(zip(answer.program, answer.program.texts)):
+        word = "elif" if n else "if"
+        rows.append(f"        {word} line == {n}:  # {text}")
+        rows.append(f"            {_statement(line, words)}")
+    return rows
+
 
 def _rounds(answer: Answer, base: int) -> str:
     "How many steps to run, in Python."
@@ -101,29 +118,19 @@ def python_source(
     refuse(size_faults(base, base))
     if not name.isidentifier():
         raise InputError(f"a function's name is a word like 'total', found {name!r}.")
-    first = [*answer.registers, *[0] * answer.program.registers]
-    first = first[: max(answer.program.registers, len(answer.registers))]
-    words = ("if" if n == 0 else "elif" for n in range(len(answer)))
-    pairs = zip(words, answer.program, answer.program.texts)
-    branches = [
-        f"        {word} line == {n}:  # {text}\n"
-        f"            {_statement(line, expressions or {})}"
-        for n, (word, line, text) in enumerate(pairs)
+    rows = [
+        f"def {name}(memory):",
+        f'    "Memory and registers at the end; values are 0 to {base - 1}."',
+        f"    base, cells, line = {base}, len(memory), 0",
+        "    m = list(memory) + [0] * (base - cells)",
+        f"    r = {_first(answer)}",
+        f"    for _ in range({_rounds(answer, base)}):",
+        "        after = line + 1",
+        *_branches(answer, expressions or {}),
+        f"        line = after % {len(answer)}",
+        "    return m, r",
     ]
-    return "\n".join(
-        [
-            f"def {name}(memory):",
-            f'    "Memory and registers at the end; values are 0 to {base - 1}."',
-            f"    base, cells, line = {base}, len(memory), 0",
-            "    m = list(memory) + [0] * (base - cells)",
-            f"    r = {first}",
-            f"    for _ in range({_rounds(answer, base)}):",
-            "        after = line + 1",
-            *branches,
-            f"        line = after % {len(answer)}",
-            "    return m, r",
-        ]
-    )
+    return "\n".join(rows)
 
 # %% ../../nbs/layers/10_export.ipynb #8-export-011
 def _numbers(answer: Answer, base: int) -> tuple[Array, ...]:
@@ -155,8 +162,9 @@ def jax_function(
     "A function from the first cells of memory to all of it, and registers; exact."
     refuse(size_faults(base, base))
     numbers = _numbers(answer, base)
-    count = registers or max(answer.program.registers, len(answer.registers))
-    first = jnp.array([*answer.registers, *[0] * count][:count], jnp.int32)
+    known = _first(answer)
+    more = max(0, (registers or 0) - len(known))
+    first = jnp.array([*known, *[0] * more], jnp.int32)
 
     def run(memory: Int[Array, " cells"]) -> tuple[Array, Array]:
         cells = len(memory)

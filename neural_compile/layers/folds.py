@@ -104,7 +104,7 @@ def bodies_of(reading: Reading, longest: int) -> Iterator[tuple[Line, ...]]:
             if any(line.o == roles.so_far for line in body):
                 yield body
 
-
+# %% ../../nbs/layers/9_folds.ipynb #9-folds-folds
 def folds(
     reading: Reading,
     lists: Lists,

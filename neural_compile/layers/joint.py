@@ -75,16 +75,17 @@ def _compiled(programs: Sequence[Known], machine: Machine) -> Controller:
 
 
 def _controllers(
-    programs: Sequence[Known], machine: Machine, key: Key[Array, ""], count: int
+    programs: Sequence[Known], reading: Reading, key: Key[Array, ""], count: int
 ) -> Controller:
     "Controllers from random weights; or of each program, about so many in all."
+    machine = reading.machine
     if not programs:
         make = lambda key: random_controller(machine, key=key)
         return jax.vmap(make)(jax.random.split(key, count))
     each = ceil(count / len(programs))
     return rows_of(_compiled(programs, machine), np.arange(len(programs)).repeat(each))
 
-
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-planned
 def _planned(learning: Learning, programs: Sequence[Known], count: int) -> Learning:
     "How to learn: with programs that are given they stay, and most of several leave."
     if not programs:
@@ -130,6 +131,18 @@ def _maker_faults(see: Callable, programs, lists: Lists, reading: Reading) -> li
     return faults
 
 # %% ../../nbs/layers/8_joint.ipynb #8-joint-017
+def _check(lists: Lists, see: Callable, reading: Reading, programs: Sequence[Known]):
+    "Refuse what cannot be learned from, or with."
+    refuse(joint_faults(lists, reading))
+    refuse(_maker_faults(see, programs, lists, reading))
+
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-on
+def _ended(after: Trained, reading: Reading, lists: Lists) -> Joint:
+    "What was learned without a search."
+    losses, staying = after.losses[after.staying], after.staying
+    return Joint(after.learners, losses, reading, lists, after.stopped, None, staying)
+
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-trained-on
 def _trained_on(
     first: Trained, untuned: Controller, joint: Joint, learning: Learning, how: dict
 ) -> Joint:
@@ -145,7 +158,7 @@ def _trained_on(
     rows, machine = np.array(list(found)), joint.reading.machine
     begun = Learners(rows_of(networks, rows), _compiled(list(found.values()), machine))
     steps = max(1, learning.last)
-    given = dict(steps=steps, halve=0, program_rate=0.0, curriculum=False)
+    given: dict = dict(steps=steps, halve=0, program_rate=0.0, curriculum=False)
     plan = replace(learning, **given)
     last = train(begun, joint.lists, joint.reading, plan, **how)
     ended = last.learners, last.losses, joint.reading, joint.lists, last.stopped
@@ -165,17 +178,15 @@ def tune_jointly(
 ) -> Joint:
     "Learn to see and to program from lists and their answers."
     programs = [program] if isinstance(program, Known) else list(program or [])
-    refuse(joint_faults(lists, reading) or _maker_faults(see, programs, lists, reading))
+    _check(lists, see, reading, programs)
     see_key, program_key, draw_key = jax.random.split(key, 3)
-    count = learning.restarts
-    controllers = _controllers(programs, reading.machine, program_key, count)
+    controllers = _controllers(programs, reading, program_key, learning.restarts)
     count = len(controllers.instruction)
     networks = eqx.filter_vmap(see)(jax.random.split(see_key, count))
     how: dict = dict(key=draw_key, watch=watch, progress=progress)
     plan = _planned(learning, programs, count)
     after = train(Learners(networks, controllers), lists, reading, plan, **how)
-    about = after.losses[after.staying], reading, lists, after.stopped
-    joint = Joint(after.learners, *about, None, after.staying)
+    joint = _ended(after, reading, lists)
     if programs or after.stopped or not learning.samples:
         return joint
     return _trained_on(after, controllers, joint, learning, how)

@@ -46,11 +46,9 @@ class Learning:
     last: int = 500  # Training steps of networks with the programs that were found
 
     def __post_init__(self):
-        faults = list[str]()
-        for name in ("restarts", "steps", "batch"):
-            faults += at_least(name, getattr(self, name), 1)
-        for name in ("halve", "samples", "last"):
-            faults += at_least(name, getattr(self, name), 0)
+        faults, more = list[str](), ("restarts", "steps", "batch")
+        for name in (*more, "halve", "samples", "last"):
+            faults += at_least(name, getattr(self, name), int(name in more))
         for name in ("network_rate", "program_rate"):
             rate, least = getattr(self, name), "over 0"
             if rate < 0 or (rate == 0 and name == "network_rate"):
@@ -173,7 +171,7 @@ class Now(NamedTuple):
     rates: tuple[Array, Array]  # Of network and program
     key: Key[Array, ""]
 
-
+# %% ../../nbs/layers/4_learners.ipynb #4-learners-advance
 @eqx.filter_jit
 def advance(state: Moving, lists: Batch, now: Now, batch: int, reading: Reading):
     "The state after CHUNK steps, and the losses before each, [restarts, CHUNK]."

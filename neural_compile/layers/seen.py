@@ -52,11 +52,11 @@ class Ends(NamedTuple):
     answers: np.ndarray  # [lists], what is left where it is read
     lines: np.ndarray  # [lists], the next line
 
-
+# %% ../../nbs/layers/6_seen.ipynb #6-seen-ends
 def exact_ends(
     program: Program,
     values: np.ndarray,  # [lists, cells] whole numbers
-    lengths: np.ndarray,  # [lists]
+    lengths: Array | np.ndarray,  # [lists]
     reading: Reading,
 ) -> Ends:
     "Run a program on lists, and read each when its time has come."
@@ -69,7 +69,7 @@ def exact_ends(
     line = np.zeros(len(values), int)
     for begin in range(0, int(lengths.max()), base):
         now, steps = lengths > begin, _steps_of(reading, lengths, begin)
-        how = dict(base=base, steps=steps[now], begin=line[now])
+        how: dict = dict(base=base, steps=steps[now], begin=line[now])
         given = padded[now, begin:][:, :base], registers[now]
         ran = execute_many(program, *given, **how)
         memory[now], registers[now], line[now] = ran.memory, ran.registers, ran.line
@@ -82,7 +82,7 @@ def exact_ends(
 def exact_answers(
     program: Program,
     values: np.ndarray,  # [lists, cells] whole numbers
-    lengths: np.ndarray,  # [lists]
+    lengths: Array | np.ndarray,  # [lists]
     reading: Reading,
 ) -> np.ndarray:
     "What an exact run leaves where it is read, [lists]."
@@ -119,7 +119,7 @@ def _examples(values, lengths, answers, reading: Reading) -> Iterator[Examples]:
         registers = np.tile(reading.registers, (len(rows), 1))
         yield Examples(memory, registers, target, mask, n, base)
 
-
+# %% ../../nbs/layers/6_seen.ipynb #6-seen-exam
 def seen_exam(
     values: np.ndarray,  # [lists, cells], as one network sees them
     lists: Lists,
@@ -142,7 +142,7 @@ SLACK = 0.02  # How much less often than it claims to see a restart may be right
 GLANCE = 200  # Lists to ask about first
 FAR = 0.1  # Who misses the bar by more on these is not asked about the others
 
-
+# %% ../../nbs/layers/6_seen.ipynb #6-seen-hunt
 @dataclass
 class Hunt:
     "The search of all restarts for programs that explain what they see."

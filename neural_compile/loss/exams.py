@@ -74,7 +74,7 @@ class Exam(NamedTuple):
     bonus: np.ndarray  # [examples]; points for an example that is wholly right
     most: np.ndarray  # [examples]; its points in all
     steps: np.ndarray  # [examples]; negative: and must have halted
-    wanted: np.ndarray  # [examples, registers or none]; −1 where nothing is checked
+    wanted: np.ndarray = np.zeros((0, 0), int)  # [examples, registers]; −1: any
 
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-012
 def changed(given: Examples) -> np.ndarray:
@@ -112,19 +112,17 @@ def exam(
     wide = lambda x: np.pad(x, ((0, 0), (0, widest - x.shape[1])))
     rows = lambda f: np.concatenate([wide(f(p)) for p in parts])
     sign = -1 if clock.halts else 1
-    registers = np.concatenate([p.registers for p in parts])
     return Exam(
         values,
         many(lambda p: begins[p.base]),
         many(lambda p: p.base),
         rows(lambda p: p.memory),
-        registers,
+        np.concatenate([p.registers for p in parts]),
         rows(lambda p: np.where(p.mask, p.target, -1)),
         rows(changed),
         np.concatenate([_bonus(p) for p in parts]),
         np.concatenate([changed(p).sum(axis=1) + _bonus(p) for p in parts]),
         many(lambda p: sign * max(clock.bound(lines, p.cells, p.base), 0)),
-        np.zeros((len(registers), 0), int),
     )
 
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-015
