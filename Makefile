@@ -47,13 +47,14 @@ hooks: .venv/dev  ## let git check style, types and exports before each commit
 clean-notebooks: .venv/dev  ## strip outputs and metadata from the notebooks
 	$(BIN)/nbdev_clean
 
-measure: .venv/runtime  ## make the recorded results again (some hours, alone on the machine; `rm -r cells` to measure all of the paper's table again)
+measure: .venv/dev  ## make the recorded results again (some hours, alone on the machine; `rm -r cells` to measure all of the paper's table again)
 	for k in 0 1 2 3 4 5 6 7 8 9; do $(BIN)/neural_compile induce fibonacci_seeded --space language --key $$k --json; done > results/demo.jsonl
 	rm -f results/tasks.json && $(BIN)/neural_compile tasks --measure results/tasks.json
 	$(BIN)/neural_compile bench --full --json > results/bench.json
 	rm -f results/synthesis.json && $(BIN)/python tools/measure_synthesis.py
 	$(BIN)/neural_compile table1 --folder cells/table1 --save results/table1.json
 	for s in dataset ablation sensitivity efficiency walks; do $(BIN)/neural_compile study $$s --folder cells/$$s --save results/$$s.json; done
+	$(BIN)/python tools/measure_layers.py
 	$(BIN)/python tools/results_table.py
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder

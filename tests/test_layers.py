@@ -295,12 +295,14 @@ def test_a_list_longer_than_memory_is_run_as_if_it_were_fed_in(program, n, seed)
         memory, steps = part + [0] * (6 - len(part)), 4 * len(part)
         M, R = np.array([memory]), np.array([registers])
         for _ in range(steps):
-            how = dict(base=6, steps=1, begin=[line])
+            how = dict(base=6, steps=1, begin=line)
             ran = execute_many(code, M, R, **how)
             M, R, line = ran.memory, ran.registers, int(ran.line[0])
             if ran.halted[0]:
                 break
         registers = R[0].tolist()
+        if ran.halted[0]:
+            break
     assert ends.answers[0] == registers[2]
     assert ends.lines[0] == line
 

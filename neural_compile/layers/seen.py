@@ -38,6 +38,12 @@ def _part_faults(reading: Reading, longest: int) -> list[str]:
     return [f"{rule}, found {longest} pictures for {base} cells. Read a register."]
 
 
+def _padded(values: np.ndarray, lengths: np.ndarray, room: int) -> np.ndarray:
+    "Lists with zeros after them, and that many more cells."
+    used = np.arange(values.shape[1]) < lengths[:, None]
+    return np.pad(np.where(used, values, 0), ((0, 0), (0, room)))
+
+# %% ../../nbs/layers/6_seen.ipynb #6-seen-steps
 def _steps_of(reading: Reading, lengths: np.ndarray, begin: int) -> np.ndarray:
     "How many steps lists run while memory holds the cells from `begin` on."
     room, clock = reading.machine.base, reading.clock
@@ -62,17 +68,20 @@ def exact_ends(
     "Run a program on lists, and read each when its time has come."
     base, lengths = reading.machine.base, np.asarray(lengths)
     refuse(_part_faults(reading, int(lengths.max())))
-    used = np.arange(values.shape[1]) < lengths[:, None]
-    padded = np.pad(np.where(used, values, 0), ((0, 0), (0, base)))
+    padded = _padded(values, lengths, base)
     memory = np.zeros((len(values), base), np.int32)
     registers = np.tile(reading.registers, (len(values), 1))
-    line = np.zeros(len(values), int)
+    line, goes_on = np.zeros(len(values), int), np.ones(len(values), bool)
     for begin in range(0, int(lengths.max()), base):
-        now, steps = lengths > begin, _steps_of(reading, lengths, begin)
-        how: dict = dict(base=base, steps=steps[now], begin=line[now])
+        now = goes_on & (lengths > begin)
+        if not now.any():
+            break
+        steps = _steps_of(reading, lengths, begin)[now]
+        how: dict = dict(base=base, steps=steps, begin=line[now])
         given = padded[now, begin:][:, :base], registers[now]
         ran = execute_many(program, *given, **how)
         memory[now], registers[now], line[now] = ran.memory, ran.registers, ran.line
+        goes_on[now] = ~ran.halted
     if reading.place[0] == "r":
         return Ends(registers[:, int(reading.place[1:])], line)
     where = lengths if reading.place == "m[n]" else int(reading.place[1:])
