@@ -203,7 +203,6 @@ def library(s):
         for way, see in ways.items():
             joint, seconds = learn(lists, see, how, key)
             kept = judged(joint, answer, key, tested)
-            kept["forgotten"] = round(named(joint.see)[1], 4)
             record[f"{name}, {way}"] = {**kept, "seconds": seconds}
     return record
 
