@@ -357,6 +357,16 @@ def test_a_known_program_stays_and_its_network_learns():
     assert p.argmax() == 1
 
 
+def test_a_network_that_has_learned_serves_the_next_task():
+    first = learned(program=SUM).network
+    lists = drawn(lengths=(2,), seed=2, answer=max)
+    see = lambda key: first
+    joint = nc.tune_jointly(lists, see, READING, QUICK, key=KEY, progress=False)
+    kept = joint.see(SHOWN) == np.arange(6)
+    assert kept.sum() >= 5  # Of pairs, maxima need not tell 0 from 1
+    assert joint.shares.max() > 0.9
+
+
 def test_an_unknown_program_is_found_and_the_same_key_gives_the_same():
     joint, again = learned(), learned()
     other = learned(key=jax.random.key(1))
