@@ -283,7 +283,8 @@ def test_many_runs_equal_single_runs(case):
     many = execute_many(program, memory, registers, base=base, steps=steps, lines=lines)
     for (memory, registers, steps), got in zip(inputs, zip(*many)):
         one = execute(program, memory, registers, base=base, steps=steps, lines=lines)
-        expected = [one.memory, one.registers, one.steps, one.halted]
+        line = one.trace[-1].line
+        expected = [one.memory, one.registers, one.steps, one.halted, line]
         assert [x.tolist() for x in got] == expected
         assert len(one.trace) == one.steps + 1 and one.trace[-1].halted == one.halted
 

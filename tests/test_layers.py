@@ -513,6 +513,58 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
     assert "interrupted after 50 steps" in repr(joint)
 
 
+def cut_at(step):
+    "A watcher that ends the training there."
+    return lambda look: Decision(stop=Why.WATCHER) if look.step == step else None
+
+
+def test_a_training_goes_on_from_its_file_bit_for_bit(tmp_path):
+    wrong = nc.parse("loop:\nread 0 1\nsub 1 1 2\ninc 0 0\njump 3 loop")
+    how = dict(learning=replace(QUICK, halve=50), program=[*[wrong] * 19, SUM])
+    whole, kept = learned(**how), courses.Checkpoint(tmp_path / "new")
+    for step in (50, 100):  # Before and after the worse half has left
+        assert learned(**how, watch=[kept, cut_at(step)]).stopped
+    steps = []
+    again = learned(**how, watch=[kept, lambda look: steps.append(look.step)])
+    assert steps == [150] and again.origin == whole.origin
+    for a, b in zip(jax.tree.leaves(again.learners), jax.tree.leaves(whole.learners)):
+        assert (a == b).all()
+    np.testing.assert_array_equal(again.losses, whole.losses)
+
+
+def test_another_training_does_not_find_the_file(tmp_path):
+    kept = courses.Checkpoint(tmp_path)
+    learned(watch=[kept, cut_at(50)])
+    for other in (dict(key=jax.random.key(1)), dict(learning=replace(QUICK, batch=9))):
+        steps = []
+        see = lambda look: steps.append(look.step)
+        learned(**other, watch=[kept, see, cut_at(50)])
+        assert steps == [50]
+    assert len(list(tmp_path.glob("*.course"))) == 3
+
+
+def test_a_file_that_was_cut_short_is_refused(tmp_path):
+    kept = courses.Checkpoint(tmp_path)
+    learned(watch=[kept, cut_at(50)])
+    (path,) = tmp_path.glob("*.course")
+    for part in (0, 10, 3000):
+        path.write_bytes(path.read_bytes()[:part])
+        with pytest.raises(nc.InputError, match="Delete it"):
+            learned(watch=[kept])
+
+
+def test_a_program_of_another_task_is_a_start():
+    less = nc.parse("loop:\nread 0 1\nsub 2 1 2\ninc 0 0\njump 3 loop")
+    without = replace(QUICK, samples=0)
+    for noise in (0.0, 0.3):
+        start = nc.Start(nc.Answer(less, nc.Clock(4)), noise=noise)
+        joint = learned(replace(without, program_rate=0.0), program=start)
+        assert joint.programs == [less] * 3  # At rest, what it was started from
+        first, second = joint.learners.controllers.instruction[:2]
+        assert (first == second).all() == (noise == 0)
+    assert learned(program=start).right(drawn(lengths=(2,), seed=5)) == 1
+
+
 # Programs that leave the package
 
 OUT = nc.Machine(base=6, registers=4, lines=5)
@@ -592,6 +644,15 @@ def test_a_layer_comes_back_from_its_file(tmp_path):
         (
             lambda: learned(program=nc.Answer(SUM, nc.Clock(4), (0, 0, 3))),
             "found [0, 0, 3]",
+        ),
+        (lambda: learned(program=nc.Start("random")), "found Start('random')"),
+        (
+            lambda: learned(program=nc.parse("noop\n" * 5)),
+            "found 5 lines for 4",
+        ),
+        (
+            lambda: learned(program=nc.Start(nc.parse("noop\n" * 5))),
+            "found 5 lines for 4",
         ),
         (lambda: nc.Learning(steps=0), "steps is at least 1"),
         (lambda: nc.Learning(program_rate=-1), "program_rate is 0 or more"),

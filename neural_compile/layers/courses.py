@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['GROUP', 'LearningWatcher', 'known_lists', 'LookAtLearners', 'Trained',
-           'Course', 'train']
+           'Course', 'Checkpoint', 'train']
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-002
+import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -23,6 +26,8 @@ from tqdm.auto import tqdm
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-imports
 from ..assembly.answers import Stopped, Why
+from ..assembly.engine import value_table
+from ..assembly.programs import InputError
 from neural_compile.layers.learners import (
     CHUNK,
     Batch,
@@ -82,6 +87,7 @@ class LookAtLearners:
     learners: Learners
     losses: Float[np.ndarray, " restarts"]  # In nats, the mean of the last chunk
     staying: np.ndarray  # Which restarts these are
+    course: "Course" = field(repr=False)  # Goes on after the look
     controllers = property(lambda self: self.learners.controllers)
 
 
@@ -128,16 +134,21 @@ class Course:
 
     @property
     def look(self) -> LookAtLearners:
-        return LookAtLearners(self.step, self.learners, self.recent, self.staying)
+        shown = self.learners, self.recent, self.staying
+        return LookAtLearners(self.step, *shown, course=self)
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-017
+def _whole(course: Course) -> Moving:
+    "All who stay, as one."
+    return _together(course.groups, len(course.staying))
+
+
 def _advance(course: Course, pool: ThreadPoolExecutor):
     "Train for a chunk, all groups, after the worse half has left if it is time to."
     reading, learning = course.about
     best = _staying(course.recent, learning, course.step) if course.step else None
     if best is not None:
-        whole = _together(course.groups, len(course.staying))
-        course.groups = _grouped(rows_of(whole, best))
+        course.groups = _grouped(rows_of(_whole(course), best))
         course.staying = course.staying[best]
     known = known_lists(course.batch, learning, course.step)
     rates = jnp.array(learning.network_rate), jnp.array(learning.program_rate)
@@ -149,6 +160,64 @@ def _advance(course: Course, pool: ThreadPoolExecutor):
     there = slice(course.step, course.step + CHUNK)
     course.losses[course.staying, there] = losses[: len(course.staying)]
     course.step += CHUNK
+
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-digest
+def _digest(course: Course) -> str:
+    "A name for all that the numbers of a course depend on."
+    machine = course.about[0].machine
+    names = [instruction.name for instruction in machine.instructions]
+    told = repr((course.about, names, jax.__version__))
+    sha = hashlib.sha256(told.encode())
+    sha.update(value_table(machine.instructions, machine.base).tobytes())
+    arrays = course.groups, course.batch, jax.random.key_data(course.key)
+    for leaf in jax.tree.leaves(eqx.filter(arrays, eqx.is_array)):
+        sha.update(np.asarray(leaf).tobytes())
+    return sha.hexdigest()[:16]
+
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-restore
+def _kept(course: Course) -> tuple:
+    "What of a course goes into a file."
+    return course.groups, course.losses[:, : course.step]
+
+
+def _restore(course: Course, path: Path):
+    "Put a course where it was when the file was written."
+    try:
+        with path.open("rb") as file:
+            about = json.loads(file.readline())
+            staying, step = np.array(about["staying"]), about["step"]
+            course.groups = _grouped(rows_of(_whole(course), staying))
+            course.staying, course.step = staying, step
+            course.groups, losses = eqx.tree_deserialise_leaves(file, _kept(course))
+    except (ValueError, RuntimeError, KeyError, EOFError) as fault:
+        rule = "a course goes on from the file that a checkpoint wrote"
+        raise InputError(f"{rule}, found {path}: {fault}. Delete it.") from fault
+    course.losses[:, :step] = losses
+
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-checkpoint
+class Checkpoint:
+    "A watcher that keeps courses in a folder; the same call goes on from there."
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.path: Path | None = None  # Of the course under way
+
+    def begin(self, course: Course):
+        "Go on from the course's file, if there is one."
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path = self.folder / f"{_digest(course)}.course"
+        if self.path.exists():
+            _restore(course, self.path)
+
+    def __call__(self, look: LookAtLearners):
+        "Write the state down."
+        assert self.path  # A course has begun
+        part = self.path.with_suffix(".part")
+        with part.open("wb") as file:
+            about = {"step": look.step, "staying": look.staying.tolist()}
+            file.write(json.dumps(about).encode() + b"\n")
+            eqx.tree_serialise_leaves(file, _kept(look.course))
+        os.replace(part, self.path)
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-018
 def train(
@@ -163,7 +232,12 @@ def train(
 ) -> Trained:
     "Train many restarts at once; an interrupt returns what is there."
     course, why = Course(learners, lists, (reading, learning), key), None
-    bar = tqdm(total=learning.steps, disable=not progress, leave=False)
+    for watcher in watch:
+        if isinstance(watcher, Checkpoint):
+            watcher.begin(course)
+    bar = tqdm(
+        total=learning.steps, initial=course.step, disable=not progress, leave=False
+    )
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             while course.step < learning.steps and not why:

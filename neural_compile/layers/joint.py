@@ -9,7 +9,7 @@ __all__ = ['Known', 'at_rest', 'joint_faults', 'tune_jointly']
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, log2
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,7 +19,13 @@ from jaxtyping import Array, Key
 
 from ..assembly.answers import Answer
 from ..assembly.execution import out_of_range
-from ..assembly.programs import Line, Program, instruction_named, refuse
+from neural_compile.assembly.programs import (
+    InputError,
+    Line,
+    Program,
+    instruction_named,
+    refuse,
+)
 from neural_compile.compiler.controllers import (
     Controller,
     Machine,
@@ -40,6 +46,7 @@ from neural_compile.layers.learners import (
 from .lists import Lists
 from .reading import place_faults
 from .seen import Hunt, decode_seen, exact_answers
+from ..loss.starts import Start, noisy
 
 # %% ../../nbs/layers/8_joint.ipynb #8-joint-012
 def at_rest(program: Program, says: Callable[[Program], np.ndarray]) -> Program:
@@ -67,23 +74,48 @@ def _rested(found: dict[int, Program], networks: Any, hunt: Hunt) -> dict[int, P
 Known = Program | Answer
 
 
+def _plain(known: Known) -> Program:
+    return known.program if isinstance(known, Answer) else known
+
+
 def _compiled(programs: Sequence[Known], machine: Machine) -> Controller:
     "Programs as weights, without noise; leading axis: programs."
-    plain = [p.program if isinstance(p, Answer) else p for p in programs]
-    each = [compile_program(program, machine) for program in plain]
+    each = [compile_program(_plain(program), machine) for program in programs]
     return jax.tree.map(lambda *Ws: jnp.stack(Ws), *each)
 
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-given
+class _Given(NamedTuple):
+    "What is told of the program."
 
-def _controllers(
-    programs: Sequence[Known], reading: Reading, key: Key[Array, ""], count: int
-) -> Controller:
-    "Controllers from random weights; or of each program, about so many in all."
-    machine = reading.machine
-    if not programs:
-        make = lambda key: random_controller(machine, key=key)
-        return jax.vmap(make)(jax.random.split(key, count))
-    each = ceil(count / len(programs))
-    return rows_of(_compiled(programs, machine), np.arange(len(programs)).repeat(each))
+    programs: list[Known]  # It is one of these, or begun from the only one
+    start: Start | None = None  # How it is begun from it
+
+    def controllers(self, machine: Machine, key: Key[Array, ""], count: int):
+        "Controllers of each program, about so many in all; or of a start; or random."
+        keys, programs = jax.random.split(key, count), self.programs
+        if self.start:
+            return noisy(self.start, _plain(programs[0]), machine)(keys)
+        if not programs:
+            return jax.vmap(lambda key: random_controller(machine, key=key))(keys)
+        seats = np.arange(len(programs)).repeat(ceil(count / len(programs)))
+        return rows_of(_compiled(programs, machine), seats)
+
+    @property
+    def stays(self) -> list[Known]:
+        "The programs that stay as they are."
+        return [] if self.start else self.programs
+
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-told
+def _given(program: Known | Sequence[Known] | Start | None) -> _Given:
+    "What is told of the program, in one form."
+    if isinstance(program, Known):
+        return _Given([program])
+    if not isinstance(program, Start):
+        return _Given(list(program or []))
+    if not isinstance(program.source, Known):
+        rule = "learning together starts from a program or an answer"
+        raise InputError(f"{rule}, found Start({program.source!r}).")
+    return _Given([program.source], program)
 
 # %% ../../nbs/layers/8_joint.ipynb #8-joint-planned
 def _planned(learning: Learning, programs: Sequence[Known], count: int) -> Learning:
@@ -115,26 +147,36 @@ def joint_faults(lists: Lists, reading: Reading) -> list[str]:
     return faults + out_of_range("constants", constants, machine.base)
 
 # %% ../../nbs/layers/8_joint.ipynb #8-joint-016
-def _maker_faults(see: Callable, programs, lists: Lists, reading: Reading) -> list[str]:
-    "What is wrong with a network's maker, or with programs that are given."
+def _maker_faults(see: Callable, lists: Lists, reading: Reading) -> list[str]:
+    "What is wrong with a network's maker."
     shown, faults, base = jnp.asarray(lists.pictures[0, 0]), [], reading.machine.base
     made = eqx.filter_eval_shape(lambda key: see(key)(shown), jax.random.key(0))
     if len(made.shape) != 1 or made.shape[0] > base:
         rule = f"a network gives each picture one logit a value, at most {base}"
         faults.append(f"{rule}; found shape {list(made.shape)}.")
-    for p in programs:
-        own = reading._replace(constants=p.registers if isinstance(p, Answer) else ())
-        if (own.registers != 0).any() and (own.registers != reading.registers).any():
-            found, rule = list(p.registers), f"Reading says {list(reading.constants)}"
-            what = "a program's constants are those read with"
-            faults.append(f"{what}: {rule}, found {found}.")
+    return faults
+
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-pfaults
+def _program_faults(programs: Sequence[Known], reading: Reading) -> list[str]:
+    "What is wrong with programs that are given."
+    faults, most = [], reading.machine.lines
+    for known in programs:
+        first = known.registers if isinstance(known, Answer) else ()
+        own = reading._replace(constants=tuple(first)).registers
+        if (own != 0).any() and (own != reading.registers).any():
+            rule = "a program's constants are those read with"
+            says = f"Reading says {list(reading.constants)}, found {list(first)}"
+            faults.append(f"{rule}: {says}.")
+        if (count := len(_plain(known))) > most:
+            found = f"{count} lines for {most}"
+            faults.append(f"a program fits on its machine, found {found}.")
     return faults
 
 # %% ../../nbs/layers/8_joint.ipynb #8-joint-017
 def _check(lists: Lists, see: Callable, reading: Reading, programs: Sequence[Known]):
     "Refuse what cannot be learned from, or with."
     refuse(joint_faults(lists, reading))
-    refuse(_maker_faults(see, programs, lists, reading))
+    refuse(_maker_faults(see, lists, reading) + _program_faults(programs, reading))
 
 # %% ../../nbs/layers/8_joint.ipynb #8-joint-on
 def _ended(after: Trained, reading: Reading, lists: Lists) -> Joint:
@@ -171,22 +213,22 @@ def tune_jointly(
     reading: Reading,  # On which machine, when and where
     learning: Learning = Learning(),
     *,
-    program: Known | Sequence[Known] | None = None,  # If known; or what it might be
+    program: Known | Sequence[Known] | Start | None = None,  # Known; some; or a start
     watch: Sequence[LearningWatcher] = (),  # Who looks on, and may end it
     key: Key[Array, ""],
     progress: bool = True,  # Show progress bars
 ) -> Joint:
     "Learn to see and to program from lists and their answers."
-    programs = [program] if isinstance(program, Known) else list(program or [])
-    _check(lists, see, reading, programs)
+    given = _given(program)
+    _check(lists, see, reading, given.programs)
     see_key, program_key, draw_key = jax.random.split(key, 3)
-    controllers = _controllers(programs, reading, program_key, learning.restarts)
+    controllers = given.controllers(reading.machine, program_key, learning.restarts)
     count = len(controllers.instruction)
     networks = eqx.filter_vmap(see)(jax.random.split(see_key, count))
     how: dict = dict(key=draw_key, watch=watch, progress=progress)
-    plan = _planned(learning, programs, count)
+    plan = _planned(learning, given.stays, count)
     after = train(Learners(networks, controllers), lists, reading, plan, **how)
     joint = _ended(after, reading, lists)
-    if programs or after.stopped or not learning.samples:
+    if given.stays or after.stopped or not learning.samples:
         return joint
     return _trained_on(after, controllers, joint, learning, how)

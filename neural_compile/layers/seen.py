@@ -58,6 +58,14 @@ class Ends(NamedTuple):
     answers: np.ndarray  # [lists], what is left where it is read
     lines: np.ndarray  # [lists], the next line
 
+
+def _left(reading: Reading, memory, registers, lengths: np.ndarray) -> np.ndarray:
+    "What is left where an answer is read."
+    place, rows = reading.place, np.arange(len(lengths))
+    if place[0] == "r":
+        return registers[:, int(place[1:])]
+    return memory[rows, lengths if place == "m[n]" else int(place[1:])]
+
 # %% ../../nbs/layers/6_seen.ipynb #6-seen-ends
 def exact_ends(
     program: Program,
@@ -82,10 +90,7 @@ def exact_ends(
         ran = execute_many(program, *given, **how)
         memory[now], registers[now], line[now] = ran.memory, ran.registers, ran.line
         goes_on[now] = ~ran.halted
-    if reading.place[0] == "r":
-        return Ends(registers[:, int(reading.place[1:])], line)
-    where = lengths if reading.place == "m[n]" else int(reading.place[1:])
-    return Ends(memory[np.arange(len(values)), where], line)
+    return Ends(_left(reading, memory, registers, lengths), line)
 
 # %% ../../nbs/layers/6_seen.ipynb #5-seen-008
 def exact_answers(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Source', 'LINES', 'HURRY', 'horizon', 'Start', 'Prepared',
-           'prepare_start', 'misfits']
+           'prepare_start', 'noisy', 'misfits']
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-002
 import math
@@ -162,7 +162,7 @@ def _noisy_weights(keys, rows, noise, holes, *, machine):
     return jax.vmap(known if holes is None else with_holes)(keys)
 
 
-def _noisy(start: Start, program: Program, machine: Machine) -> Callable:
+def noisy(start: Start, program: Program, machine: Machine) -> Callable:
     "A maker of a program's weights, with noise of their own for each key."
     lines, holes = program.pad(machine.lines), None
     if start.open_noops:
@@ -182,7 +182,7 @@ def _compiled(
         fix = f"Give Start(…, lines={len(program)}) or more."
         found = f"{len(program)} lines, its machine {machine.lines}"
         refuse([f"the program has {found}. {fix}"])
-    make = _noisy(start, program, machine)
+    make = noisy(start, program, machine)
     clock = start.clock or horizon(task, machine.lines)
     if isinstance(source, Candidate) and own and not source.clock.halts:
         clock = start.clock or source.clock
