@@ -476,6 +476,15 @@ def test_longer_lists_are_longer_unless_memory_ends():
     assert np.allclose(longer.pictures.sum(-1), 1)  # Pictures, and no padding
 
 
+def test_a_clock_that_counts_no_cells_keeps_lists_in_memory():
+    reading = READING._replace(clock=nc.Clock(0, 7))
+    longer = longer_lists(drawn(lengths=(2, 3)), reading)
+    assert longer.lengths.max() == 6
+    exact_answers(SUM, np.ones((1, 6), int), np.array([6]), reading)
+    with pytest.raises(nc.InputError, match="found 7 pictures for 6 cells"):
+        exact_answers(SUM, np.ones((1, 7), int), np.array([7]), reading)
+
+
 def test_names_are_those_that_most_have():
     ours, theirs = np.array([0, 0, 0, 2, 2]), np.array([3, 3, 1, 0, 0])
     assert names_of(ours, theirs) == (3, -1, 0)

@@ -70,7 +70,7 @@ def longer_lists(lists: Lists, reading: Reading) -> Lists:
     "Longer lists of the same pictures; nobody knows their answers."
     room = reading.machine.base
     longest = lists.longest + room  # Memory is filled again on the way
-    if reading.place[0] == "m":
+    if reading.place[0] == "m" or not reading.clock.per_cell:
         longest = room - (reading.place == "m[n]")
     rng = np.random.default_rng(0)
     lengths = rng.integers(min(lists.longest + 1, longest), longest + 1, LONGER)

@@ -31,11 +31,12 @@ from ..loss.exams import Exam, exam
 # %% ../../nbs/layers/6_seen.ipynb #5-seen-006
 def _part_faults(reading: Reading, longest: int) -> list[str]:
     "Lists that a place cannot be read after."
-    place, base = reading.place, reading.machine.base
-    if place[0] == "r" or longest <= base - (place == "m[n]"):
+    place, base, turn = reading.place, reading.machine.base, reading.clock.per_cell
+    if longest <= base - (place == "m[n]") or (place[0] == "r" and turn):
         return []
-    rule = f"a list whose answer is read in {place} fits into memory"
-    return [f"{rule}, found {longest} pictures for {base} cells. Read a register."]
+    rule = f"a list whose answer is read in {place}, {reading.clock}, fits into memory"
+    fix = "Read a register, at a clock that counts cells."
+    return [f"{rule}; found {longest} pictures for {base} cells. {fix}"]
 
 
 def _padded(values: np.ndarray, lengths: np.ndarray, room: int) -> np.ndarray:
