@@ -25,6 +25,9 @@ from .assembly.suite import (
     DEVELOPMENT as DEVELOPMENT,
     TASKS as TASKS,
 )
+from .assembly.suites import (
+    suites as suites,
+)
 from .assembly.verification import (
     Clock as Clock,
     Verification as Verification,
@@ -103,6 +106,9 @@ from .synthesis.stores import (
 from .synthesis.skeletons import (
     Assembly as Assembly,
 )
+from .synthesis.walks import (
+    Walks as Walks,
+)
 from .synthesis.spaces import (
     Synthesis as Synthesis,
     synthesize as synthesize,
@@ -144,6 +150,9 @@ from .layers.lists import (
 from .layers.learners import (
     Learning as Learning,
     Reading as Reading,
+)
+from .layers.courses import (
+    Checkpoint as Checkpoint,
 )
 from .layers.explanations import (
     Joint as Joint,

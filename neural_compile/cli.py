@@ -49,7 +49,8 @@ def induce(
         ),
     ],
     space: Annotated[
-        str, typer.Option(help="What to enumerate: language, stores, assembly or all.")
+        str,
+        typer.Option(help="What to search: language, stores, assembly, walks or all."),
     ] = "all",
     budget: Annotated[
         float,

@@ -9,7 +9,8 @@ __all__ = ['Found', 'Hunt', 'induce']
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -31,7 +32,6 @@ from neural_compile.experiments.budgets import (
     Round,
     attempt_price,
     check_limits,
-    limited,
     queue_of,
     restart_step_price,
     scaled,
@@ -43,8 +43,8 @@ from ..loss.decoding import decode
 from ..loss.starts import Prepared, Source, Start, prepare_start
 from ..loss.training import Training
 from ..loss.tuning import Look, StopAt, StopWhenSolved, Tuning, tune
-from ..synthesis.search import Search
-from ..synthesis.spaces import searches_of, synthesize
+from ..synthesis.search import Candidate, Search
+from ..synthesis.spaces import Synthesis, searches_of, synthesize
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-015
 @dataclass(frozen=True)
@@ -91,7 +91,10 @@ class Hunt:
     deadline: float  # As `time.monotonic` counts
     progress: bool
     story: Induction  # What comes of it
-    compiled: set[int]  # Lines of the machines that were tuned
+    searches: Sequence[Search] = ()
+    synthesis: Synthesis | None = None  # What they have come to
+    turn: float = 0.0  # Units for them before each round of tuning
+    compiled: set[int] = field(default_factory=set)  # Lines of the machines tuned
 
     def pay_decoding(self, restarts: int, plan: Round):
         "Pay for the programs that decoding may run."
@@ -200,15 +203,52 @@ def _round(
         return [queue[k] for _, k in sorted(losses)]
     return reason or Stopped(Why.BUDGET)
 
+# %% ../../nbs/experiments/3_induce.ipynb #2-induce-goes-on
+def _go_on(hunt: Hunt) -> bool:
+    "Let the searches go on for a turn; whether that has settled it."
+    story, left = hunt.story, max(0.01, hunt.deadline - time.monotonic())
+    if not hunt.searches:
+        return False
+    units = max(0.0, min(hunt.turn, hunt.account.left))
+    how: dict = dict(time_limit=left, units=units, progress=hunt.progress)
+    before = hunt.synthesis.units if hunt.synthesis else 0.0
+    if hunt.synthesis is None:
+        hunt.synthesis = synthesize(hunt.task, space=hunt.searches, **how)
+    else:
+        hunt.synthesis.resume(**how)
+    found = hunt.synthesis
+    hunt.account.spent += found.units - before
+    story.work.levels = found.levels
+    story.work.templates = [t.expression for t in found.templates]
+    if found.solutions:
+        _take_solution(hunt, found.solutions[0])
+    elif found.stopped and found.stopped.why is not Why.BUDGET:
+        story.stopped = found.stopped
+    return story.answer is not None or story.stopped is not None
+
+# %% ../../nbs/experiments/3_induce.ipynb #2-induce-taken
+def _take_solution(hunt: Hunt, best: Candidate):
+    "Write down what a search has found."
+    story, constants = hunt.story, hunt.task.constants
+    answer = replace(best.answer, registers=constants)
+    walked = best.kind == "walks"  # It uses every line that it has
+    story.answer = answer.simplify(hunt.task) if walked else answer
+    story.how = How(Way.WALKED if walked else Way.ENUMERATED, best.expression)
+    story.verification = story.answer.verify(hunt.task)
+
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-032
 def _halve(
-    hunt: Hunt, starts: Sequence, schedule: Sequence[Round], key: Key[Array, ""]
-) -> Found | Stopped:
+    hunt: Hunt, given: Sequence, schedule: Sequence[Round], key: Key[Array, ""]
+) -> Found | Stopped | None:
     "The schedule, again and again, until something is found or it has to stop."
-    turn = 0
+    turn, queue = 0, list[Any]()
     while True:
-        queue = queue_of(starts, turn, schedule[0].starts)
         for n, plan in enumerate(schedule):
+            if _go_on(hunt):
+                return None
+            if n == 0:
+                starts = [*given, *(hunt.synthesis.templates if hunt.synthesis else ())]
+                queue = queue_of(starts, turn, plan.starts)
             round_key = jax.random.fold_in(jax.random.fold_in(key, turn), n)
             came = _round(hunt, queue, plan, round_key)
             if not isinstance(came, list):
@@ -217,38 +257,17 @@ def _halve(
         turn += 1
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-034
-def _settle(hunt: Hunt, came: Found | Stopped):
-    "Write down what was found, or why nothing was."
+def _settle(hunt: Hunt, came: Found | Stopped | None):
+    "Write down what was found in weights, or why nothing was."
     story = hunt.story
     if isinstance(came, Stopped):
         story.stopped = came
+    if not isinstance(came, Found):
         return
     story.answer = came.answer.simplify(hunt.task)
     story.verification = story.answer.verify(hunt.task)
     story.how, story.controller = came.how, came.controller
     story.history = came.history
-
-# %% ../../nbs/experiments/3_induce.ipynb #2-induce-036
-def _enumerate(hunt: Hunt, searches: Sequence[Search]) -> list:
-    "Enumerate within the share; its near-misses, or nothing if that has settled it."
-    account = Account(SHARE * hunt.account.left)
-    left = max(0.01, hunt.deadline - time.monotonic())
-    found = synthesize(
-        hunt.task,
-        space=limited(searches, account),
-        time_limit=left,
-        progress=hunt.progress,
-    )
-    hunt.account.spent += account.spent
-    story = hunt.story
-    story.work.levels, story.stopped = found.levels, found.stopped
-    story.work.templates = [t.expression for t in found.templates]
-    if found.solutions:
-        best, constants = found.solutions[0], hunt.task.constants
-        story.answer = replace(best.answer, registers=constants)
-        story.how = How(Way.ENUMERATED, best.expression)
-        story.verification = story.answer.verify(hunt.task)
-    return found.templates
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-037
 def _begin(task: Task, budget, time_limit, progress: bool) -> Hunt:
@@ -256,27 +275,26 @@ def _begin(task: Task, budget, time_limit, progress: bool) -> Hunt:
     limit = math.inf if time_limit is None else time_limit
     deadline = time.monotonic() + limit
     story = Induction(task.name, task.base, task.cells)
-    return Hunt(task, Account(budget * UNITS), deadline, progress, story, set())
+    return Hunt(task, Account(budget * UNITS), deadline, progress, story)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-039
-def _search(hunt: Hunt, searches, start, schedule, key: Key[Array, ""]):
-    "Enumerate, and tune what that leaves."
+def _search(hunt: Hunt, start, schedule, key: Key[Array, ""]):
+    "Searches and tunings in turn, until there is an answer or a reason to stop."
     given = [] if start is None else [start]
     for source in given:
         prepare_start(source, hunt.task)
-    templates = _enumerate(hunt, searches) if searches else []
-    story = hunt.story
-    if story.answer is not None or story.stopped is not None:
-        return
+    share = SHARE if hunt.searches else 0.0
+    hunt.turn = share * hunt.account.left / len(schedule)
     typical = prepare_start("random", hunt.task)
-    schedule = scaled(schedule, hunt.account.left, typical, hunt.task)
-    _settle(hunt, _halve(hunt, [*given, *templates], schedule, key))
+    rest = (1 - share) * hunt.account.left
+    plans = scaled(schedule, rest, typical, hunt.task)
+    _settle(hunt, _halve(hunt, given, plans, key))
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-041
 def induce(
     task: Task,
     *,
-    space: str | Sequence[Search] = "all",  # What to enumerate; (): nothing
+    space: str | Sequence[Search] = "all",  # What to search; (): nothing
     start: Start | Source | None = None,  # Tuned before the near-misses, if given
     budget: float = 1.0,  # Work: 1 is at most about two minutes on two cores
     time_limit: float | None = None,  # Seconds; stops earlier, and may differ then
@@ -284,12 +302,12 @@ def induce(
     schedule: Sequence[Round] = SCHEDULE,  # How restarts are shared out
     progress: bool = True,  # Show progress bars
 ) -> Induction:
-    "Find a program for a task: enumerate, tune, decode, verify."
+    "Find a program for a task: search, tune, decode, verify."
     check_limits(budget, time_limit, schedule)
     began, hunt = time.monotonic(), _begin(task, budget, time_limit, progress)
-    searches = searches_of(space) if len(space) else ()
+    hunt.searches = searches_of(space) if len(space) else ()
     try:
-        _search(hunt, searches, start, schedule, key)
+        _search(hunt, start, schedule, key)
     except KeyboardInterrupt:
         hunt.story.stopped = Stopped(Why.INTERRUPTED)
     story, seed = hunt.story, jax.random.key_data(key).tolist()

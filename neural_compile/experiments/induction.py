@@ -29,6 +29,7 @@ class Way(Enum):
 
     NOTHING = "not found"
     ENUMERATED = "enumeration: {source}"
+    WALKED = "{source}"
     AROUND = "searching around the untuned template {source} {search}"
     ARGMAX = "tuning {source} for {steps} steps, restart {restart}, argmax"
     TUNED = (

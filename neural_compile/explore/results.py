@@ -19,8 +19,9 @@ from ..experiments.induction import Induction, Way
 from ..experiments.table1 import Table
 
 # %% ../../nbs/explore/8_results.ipynb #8-results-006
+_SEARCHED = Way.ENUMERATED, Way.WALKED
 STATIONS = (  # Title, the ways that end there, what was done there
-    ("enumerate", [Way.ENUMERATED], lambda x: f"{x.work.candidates:,} candidates"),
+    ("search", _SEARCHED, lambda x: f"{x.work.candidates:,} candidates"),
     ("search templates", [Way.AROUND], lambda x: f"{searched(x)} templates"),
     ("tune", [Way.ARGMAX], lambda x: f"{x.work.restart_steps:,} restart-steps"),
     (

@@ -165,12 +165,15 @@ class Progress(NamedTuple):
     candidates: Sequence[Candidate] = ()  # Right on the examples, or near-misses
     exhausted: tuple[str, int] | None = None  # All of this name up to this size
     left: str | None = None  # Why this part ends early
+    units: float = 0.0  # What it cost; `synthesize` tells
 
 # %% ../../nbs/synthesis/1_search.ipynb #1-search-041
 class Search(ABC):
     "A way to list programs, by work. Adding a search is adding a class like this."
 
-    to_the_end = False  # Whether it goes on after its first solution
+    to_the_end = False  # Whether it goes on after its first solution, if it is alone
+    price = 2e-4  # Units a candidate; a unit is about a second on two cores
+    late = 0.0  # Units that each of the others may spend before it begins
 
     @abstractmethod
     def search(

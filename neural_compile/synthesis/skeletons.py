@@ -300,6 +300,7 @@ class Assembly(Search):
 
     lines: int = 6  # The longest program, at least 1
     costs: Mapping[str, int] = field(default_factory=dict)  # Where they are not 1
+    price = 4e-7
 
     def __post_init__(self):
         least = f"lines is at least 1, found {self.lines}."

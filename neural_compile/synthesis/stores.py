@@ -237,6 +237,7 @@ class Stores(Search):
     cost: int = 7  # Of the dearest value, at least 1
     operations: tuple[Operation, ...] = ()  # Learned ones, beside the instructions
     costs: Mapping[str, int] = field(default_factory=dict)  # Where they are not 1
+    price = 1e-6
 
     def __post_init__(self):
         least = f"cost is at least 1, found {self.cost}."
