@@ -600,7 +600,10 @@ def test_an_interrupt_waits_for_the_part_and_keeps_what_was_found():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("search", [nc.Expressions(2), nc.Stores(3), nc.Assembly(3)])
+SMALL = nc.Expressions(2), nc.Stores(3), nc.Assembly(3), Walks(programs=30_000)
+
+
+@pytest.mark.parametrize("search", SMALL)
 def test_a_resumed_search_ends_as_if_it_had_not_been_stopped(search):
     task, settings = nc.TASKS["parity"], dict(space=[search], progress=False)
     whole = nc.synthesize(task, **settings)

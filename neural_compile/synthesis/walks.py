@@ -6,9 +6,10 @@
 __all__ = ['WALKERS', 'random_rows', 'End', 'Ground', 'ground_of', 'Walks']
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-002
+import itertools
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -97,28 +98,37 @@ class Walks(Search):
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Eight walks at a time, until so many programs were run."
         grounds = [ground_of(task, n, self.walk) for n in self.lines]
-        tried = part = 0
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        tried, pool = 0, ThreadPoolExecutor(os.cpu_count())
+        turns = ((part, grounds[part % len(grounds)]) for part in itertools.count())
+        try:
+            ahead = _begin(self, pool, *next(turns))
             while tried < self.programs:
-                progress = _part(self, grounds[part % len(grounds)], part, pool.map)
-                yield progress
-                tried, part = tried + progress.tried, part + 1
-        yield Progress("walks", left=f"walks: left after {tried:,} programs")
+                now, ahead = ahead, _begin(self, pool, *next(turns))
+                progress = _ended(*now)
+                yield progress  # While others search, the next walks are under way
+                tried += progress.tried
+            yield Progress("walks", left=f"walks: left after {tried:,} programs")
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-013
-def _part(search: Walks, ground: Ground, part: int, each) -> Progress:
-    "What eight walks come to."
+def _begin(search: Walks, pool: ThreadPoolExecutor, part: int, ground: Ground) -> tuple:
+    "Eight walks under way, and their ground."
     length = min(search.length, 1000 * 2 ** min(part, 10))
-    walk = partial(ground.walk, length=length, walk=search.walk)
     seeds = [[search.seed, part, k] for k in range(WALKERS)]
-    ends = list(each(walk, seeds))
-    right = [_candidate(end, ground, part) for end in ends if end.peak == end.whole]
-    tried = sum(end.tried for end in ends)
+    walk = partial(ground.walk, length=length, walk=search.walk)
+    return ground, [pool.submit(walk, seed) for seed in seeds]
+
+
+def _ended(ground: Ground, walks: list[Future]) -> Progress:
+    "What eight walks come to."
+    ends = [walk.result() for walk in walks]
+    right = [_candidate(end, ground) for end in ends if end.peak == end.whole]
     where = f"walks over {ground.machine.lines} lines"
-    return Progress(where, tried, len(right), right)
+    return Progress(where, sum(end.tried for end in ends), len(right), right)
 
 
-def _candidate(end: End, ground: Ground, part: int) -> Candidate:
+def _candidate(end: End, ground: Ground) -> Candidate:
     "A program that passed its exam."
     program = program_of(end.rows, ground.machine)
     size = sum(line.instruction.name != "noop" for line in program)
