@@ -20,14 +20,10 @@ VARIED = {  # Beside the defaults, one thing at a time
     "lines 6": dict(lines=[6]),
     "lines 8": dict(lines=[8]),
     "lines 12": dict(lines=[12]),
-    "temperature 0.25": dict(temperature=0.25),
     "temperature 1": dict(temperature=1.0),
     "temperature 2": dict(temperature=2.0),
     "length 5000": dict(length=5_000),
-    "length 60000": dict(length=60_000),
-    "examples 3": dict(examples=3),
     "examples 12": dict(examples=12),
-    "own size": dict(sizes="own"),
     "trained sizes": dict(sizes="trained"),
 }
 
