@@ -562,6 +562,17 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path):
             learned(watch=[kept])
 
 
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(tmp_path):
+    kept = courses.Checkpoint(tmp_path)
+
+    def remove(look):
+        kept.path = tmp_path / "nowhere" / "x.course"
+
+    with pytest.warns(UserWarning, match="a checkpoint was not written"):
+        joint = learned(watch=[remove, kept])
+    assert joint.losses.shape[1] == 50 and joint.first.losses.shape[1] == 100
+
+
 def test_a_program_of_another_task_is_a_start():
     less = nc.parse("loop:\nread 0 1\nsub 2 1 2\ninc 0 0\njump 3 loop")
     without = replace(QUICK, samples=0)

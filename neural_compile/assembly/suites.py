@@ -117,6 +117,89 @@ _MORE = {  # u: the value before; v: the one before that; h, s: of all cells so 
     ),
 }
 
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-interp-1
+def _copied(back: bool):
+    "M[0] points past a list that ends with 0; from there on, the list, or its reverse."
+
+    def inputs(choose: Choose, n: int, b: int):
+        size = 1 + choose(n)
+        start = size + 2 + choose(b - 2 * size - 1)
+        values = [1 + choose(b - 1) for _ in range(size)]
+        return [start, *values, 0, *[choose(b) for _ in range(b - size - 2)]], {}
+
+    def target(m, r, n, b):
+        values = m[1 : m.index(0, 1)]
+        out = [None] * b
+        out[m[0] : m[0] + len(values)] = values[::-1] if back else values
+        return out
+
+    return inputs, target
+
+
+def _permutation(choose: Choose, n: int, b: int):
+    order = list(range(n))
+    drawn = [order.pop(choose(len(order))) for _ in range(n)]
+    return [n + 1, *drawn, *[choose(b) for _ in range(b - n - 1)]], {}
+
+
+def _permuted(m, r, n, b):
+    return [None, *[m[m[0] + k] for k in m[1 : n + 1]], *[None] * (b - n - 1)]
+
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-interp-2
+def _list_search(choose: Choose, n: int, b: int):
+    "A linked list at M[0], each node an address and a value; M[1] is to be found."
+    free, memory = list(range(2, b - 1, 2)), [choose(b) for _ in range(b)]
+    order = [free.pop(choose(len(free))) for _ in range(min(n, len(free)))]
+    for here, after in zip(order, order[1:] + [0]):
+        memory[here] = after
+    memory[:2] = order[0], memory[order[choose(len(order))] + 1]
+    return memory, {}
+
+
+def _found(m, r, n, b):
+    at = m[0]
+    while m[at + 1] != m[1]:
+        at = m[at]
+    return [at] + [None] * (b - 1)
+
+
+def _tree(choose: Choose, n: int, b: int):
+    "A tree at M[0], each node left, right, value; then a path of 1 and 2, and a 0."
+    memory, at = [choose(b) for _ in range(b)], 2 + n
+    free = list(range(at, b - 2, 3))
+    path = [1 + choose(2) for _ in range(choose(min(n, len(free))))]
+    nodes = [free.pop(choose(len(free))) for _ in range(len(path) + 1)]
+    for here, turn, after in zip(nodes, path, nodes[1:]):
+        memory[here + turn - 1] = after
+    memory[: 2 + len(path)] = nodes[0], *path, 0
+    return memory, {}
+
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-interp-3
+def _walked(m, r, n, b):
+    at, path = m[0], m[1 : m.index(0, 1)]
+    for turn in path:
+        at = m[at + turn - 1]
+    return [m[at + 2]] + [None] * (b - 1)
+
+
+def _pointers(name: str, summary: str, inputs, target, cells: int, base: int) -> Task:
+    "A task on pointers, in twice and three times the base too."
+    family = ((cells, 2 * base), (cells, 2 * base + 1))
+    tests = ((cells, 3 * base), (cells, 3 * base + 1))
+    sizes: dict = dict(cells=cells, base=base, family=family, tests=tests)
+    return Task(name, summary, inputs, target, **sizes)
+
+
+_AFTER = "copies a list that ends with 0 to M[0]"
+_POINTERS = [
+    _pointers("copy", _AFTER, *_copied(False), 4, 12),
+    _pointers("reverse", f"{_AFTER}, backwards", *_copied(True), 4, 12),
+    _pointers("permutation", "M[1…n] ← M[M[0] + M[k]]", _permutation, _permuted, 4, 12),
+    _pointers("list_search", "M[0] ← node of value M[1]", _list_search, _found, 4, 12),
+    _pointers("walk_tree", "M[0] ← value at the end of a path", _tree, _walked, 3, 16),
+]
+_SHARED = ("access", "increment", "swap", "add", "list_k", "sort")
+
 # %% ../../nbs/assembly/10_suites.ipynb #10-suites-013
 def _recurrences() -> dict[str, Task]:
     rows = {name: Recurrence(*row) for name, row in (_ONE | _FIRST | _MORE).items()}
@@ -133,6 +216,9 @@ def _half(tasks: Mapping[str, Task], which: int) -> TaskTable:
 suites: dict[str, TaskTable] = {
     "paper": TASKS,
     "development": DEVELOPMENT,
+    "interpreters": TaskTable(
+        {name: TASKS[name] for name in _SHARED} | {t.name: t for t in _POINTERS}
+    ),
     "recurrences": _half(_recurrences(), 0),
     "recurrences-test": _half(_recurrences(), 1),
 }

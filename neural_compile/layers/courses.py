@@ -10,6 +10,7 @@ __all__ = ['GROUP', 'LearningWatcher', 'known_lists', 'LookAtLearners', 'Trained
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -180,6 +181,16 @@ def _kept(course: Course) -> tuple:
     return course.groups, course.losses[:, : course.step]
 
 
+def _write(look: LookAtLearners, path: Path):
+    "Write a course down, whole or not at all."
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        about = {"step": look.step, "staying": look.staying.tolist()}
+        file.write(json.dumps(about).encode() + b"\n")
+        eqx.tree_serialise_leaves(file, _kept(look.course))
+    os.replace(part, path)
+
+
 def _restore(course: Course, path: Path):
     "Put a course where it was when the file was written."
     try:
@@ -210,14 +221,12 @@ class Checkpoint:
             _restore(course, self.path)
 
     def __call__(self, look: LookAtLearners):
-        "Write the state down."
+        "Write the state down; where that fails, say so and go on."
         assert self.path  # A course has begun
-        part = self.path.with_suffix(".part")
-        with part.open("wb") as file:
-            about = {"step": look.step, "staying": look.staying.tolist()}
-            file.write(json.dumps(about).encode() + b"\n")
-            eqx.tree_serialise_leaves(file, _kept(look.course))
-        os.replace(part, self.path)
+        try:
+            _write(look, self.path)
+        except OSError as fault:
+            warnings.warn(f"a checkpoint was not written: {fault}", stacklevel=2)
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-018
 def train(
