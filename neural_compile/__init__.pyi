@@ -134,6 +134,10 @@ from .experiments.table1 import (
 from .experiments.studies import (
     study as study,
 )
+from .experiments.arena import (
+    Arena as Arena,
+    arena as arena,
+)
 from .layers.reading import (
     expectation as expectation,
     log_probabilities as log_probabilities,

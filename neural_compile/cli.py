@@ -238,6 +238,34 @@ def study(
 
 
 @command
+def arena(
+    suite: Annotated[
+        str, typer.Argument(help="A suite of tasks, such as recurrences or paper.")
+    ],
+    rivals: Annotated[
+        str, typer.Option(help="Ways of searching, and tuning and induce.")
+    ] = "language,assembly,walks,all,induce",
+    units: Annotated[
+        float, typer.Option(help="Work for each task; 1 is about a second.")
+    ] = 10.0,
+    seconds: Annotated[float, typer.Option(help="For each task, at most.")] = 60.0,
+    folder: Folder = None,
+    save: Save = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw solved against seconds to this file (.svg, .png)."),
+    ] = None,
+) -> Shown:
+    "Ways of searching on all tasks of a suite, at the same work."
+    use_machine()
+    from neural_compile.experiments.arena import Limits, arena
+
+    limits, named = Limits(units, seconds), rivals.split(",")
+    met = arena(suite, folder, rivals=named, limits=limits, command=typed())
+    return shown_table(met, save, plot)
+
+
+@command
 def bench(
     what: Annotated[
         str, typer.Argument(help="What to measure: tuning, synthesis or all.")

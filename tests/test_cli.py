@@ -17,7 +17,7 @@ from neural_compile.cli import app
 ROOT = Path(__file__).parent.parent
 MAP = "tests/programs/map.asm"
 CORES = "neural_compile.appendix.fast.use_cores"
-COMMANDS = ("induce", "run", "tasks", "table1", "study", "bench")
+COMMANDS = ("induce", "run", "tasks", "table1", "study", "arena", "bench")
 
 
 def call(*arguments, code=0, cwd=ROOT):
@@ -108,6 +108,8 @@ def test_a_file_that_is_no_task_is_refused(text, tmp_path):
         (["induce", "map_inc", "--space", "everything"], "space is one of"),
         (["bench", "everything"], "tuning, synthesis or all"),
         (["study", "everything"], "dataset, ablation"),
+        (["arena", "everything"], "a suite is one of paper"),
+        (["arena", "paper", "--rivals", "luck"], "rivals are among language"),
         (["table1", "--tasks", "mapinc"], "Near: map_inc"),
         (["table1", "--starts", "nowhere"], "random, best, or one of"),
         (["induce", "map_inc", "--budget", "0"], "budget is more than 0"),

@@ -510,6 +510,16 @@ def test_a_clock_that_names_no_step_reads_the_input():
     assert not check_examples(program, Clock(0, -5), given).any()
 
 
+def test_a_jump_past_the_last_line_goes_to_the_first():
+    "Compiled code would read past its arrays, as when the target line was left out."
+    program = parse("read 0 1\ninc 1 1\nwrite 0 1\ninc 0 0\njump 5 end\nend:\nnoop")
+    shorter = without(program, 5)
+    assert shorter[4].b == len(shorter)
+    task = TASKS["map_inc"]
+    assert fit_clock(shorter, task.sample(8, seed=0), True) == Clock(5, -2)
+    assert len(Answer(program, Clock(6)).simplify(task)) == 4
+
+
 # Suites
 
 BY_HAND = {  # For tasks on pointers; register 5 stays 0

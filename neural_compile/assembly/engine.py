@@ -78,7 +78,7 @@ def step_numbers(code, kinds, table, at, memory, registers):
     elif kind == WRITE:
         memory[x] = y
     elif kind == JUMP and x == 0 and b >= 0:
-        after = b
+        after = b if b < len(code) else 0
     return after, kind == HALT
 
 # %% ../../nbs/assembly/4_engine.ipynb #4-engine-028

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from .suite import DEVELOPMENT, TASKS, TaskTable
-from .tasks import Choose, Task
+from .tasks import Choose, Inputs, Target, Task
 
 # %% ../../nbs/assembly/10_suites.ipynb #10-suites-006
 class Recurrence(NamedTuple):
@@ -118,7 +118,7 @@ _MORE = {  # u: the value before; v: the one before that; h, s: of all cells so 
 }
 
 # %% ../../nbs/assembly/10_suites.ipynb #10-suites-interp-1
-def _copied(back: bool):
+def _copied(back: bool) -> tuple[Inputs, Target]:
     "M[0] points past a list that ends with 0; from there on, the list, or its reverse."
 
     def inputs(choose: Choose, n: int, b: int):
@@ -182,7 +182,7 @@ def _walked(m, r, n, b):
     return [m[at + 2]] + [None] * (b - 1)
 
 
-def _pointers(name: str, summary: str, inputs, target, cells: int, base: int) -> Task:
+def _pointers(name: str, summary: str, inputs, target, cells, base) -> Task:
     "A task on pointers, in twice and three times the base too."
     family = ((cells, 2 * base), (cells, 2 * base + 1))
     tests = ((cells, 3 * base), (cells, 3 * base + 1))
