@@ -18,6 +18,7 @@ import neural_compile as nc
 from neural_compile.assembly.batches import encode_all, run_programs, which_fit
 from neural_compile.assembly.engine import execute_many
 from neural_compile.assembly.tasks import Examples
+from neural_compile.loss.decoding import Walk
 from neural_compile.synthesis.abstraction import (
     CURRICULUM,
     climb,
@@ -584,6 +585,8 @@ def test_walks_use_the_instructions_of_the_task_and_end():
 def test_walks_that_cannot_be_are_refused(wrong):
     with pytest.raises(nc.InputError, match="is at least 1, found 0"):
         Walks(**wrong)
+    with pytest.raises(nc.InputError, match="found guided=0.5"):
+        Walks(walk=Walk())
 
 
 # Interrupted

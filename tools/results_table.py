@@ -14,7 +14,7 @@ def row(*words):
 
 
 def listed(found):
-    """What enumeration alone made of a task."""
+    """What searches alone made of a task."""
     if not found["strict"]:
         return f"no, {found['seconds']} s"
     return f"strictly, {found['seconds']} s: `{found['how']}`"
@@ -34,6 +34,7 @@ def tuned(found):
 # How a program was found begins or goes on with one of these words
 WAYS = {
     "enumeration": "enumeration",
+    "a walk": "a walk",
     "from the tuned": "search from tuned weights",
     "argmax": "argmax of tuned weights",
     "untuned": "search around an untuned template",
@@ -50,7 +51,7 @@ def pipeline(found):
 
 def table(recorded):
     """One row a task: solved or not, by which criterion, in how many seconds."""
-    heads = "task", "enumeration alone", "tuning from random weights", "the pipeline"
+    heads = "task", "searches alone", "tuning from random weights", "the pipeline"
     yield row(*heads)
     yield "|---" * len(heads) + "|"
     for r in recorded["rows"]:

@@ -106,18 +106,20 @@ def summary(found: Synthesis) -> str:
     return "\n".join(rows)
 
 # %% ../../nbs/synthesis/9_spaces.ipynb #8-spaces-018
+def _add_level(levels: list[tuple], part: Progress):
+    "Add what a part tried to the row of its level, or a row."
+    for n, (where, tried, kept) in enumerate(levels):
+        if where == part.where:
+            levels[n] = where, tried + part.tried, kept + part.kept
+            return
+    levels.append((part.where, part.tried, part.kept))
+
+
 def _take(found: Synthesis, part: Progress):
     "Add what a part of the search brings."
-    tried, kept = part.tried, part.kept
-    found.tried += tried
+    _add_level(found.levels, part)
+    found.tried += part.tried
     found.units += part.units
-    known = {where: n for n, (where, _, _) in enumerate(found.levels)}
-    row = known.get(part.where, len(found.levels))
-    _, before, before_kept = (*found.levels, ("", 0, 0))[row]
-    found.levels[row:] = [
-        (part.where, tried + before, kept + before_kept),
-        *found.levels[row + 1 :],
-    ]
     if part.exhausted:
         name, size = part.exhausted
         found.exhausted[name] = size

@@ -93,6 +93,9 @@ class Walks(Search):
         faults = at_least("lines of a program", min(self.lines, default=0), 1)
         for name in ("length", "programs"):
             faults += at_least(name, getattr(self, name), 1)
+        if self.walk.guided:
+            rule = "a search by walks has no weights to be guided by"
+            faults.append(f"{rule}, found guided={self.walk.guided}.")
         refuse(faults)
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
