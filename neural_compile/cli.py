@@ -15,6 +15,7 @@ from neural_compile.shell import (
     checked,
     command,
     instructions_from,
+    shown_table,
     task_from,
     typed,
     use_machine,
@@ -164,15 +165,6 @@ def tasks(
 SMALL: dict[str, Any] = dict(restarts=4, keys=1, steps=50, samples=2000)
 
 
-def shown_table(table, save: Path | None, plot: Path | None = None) -> Shown:
-    "A table, kept if asked for."
-    if save:
-        table.save(save)
-    if plot:
-        table.plot().savefig(plot)
-    return Shown(table, {"command": table.command, "records": table.records})
-
-
 @command
 def table1(
     tasks: Annotated[
@@ -248,21 +240,15 @@ def arena(
     units: Annotated[
         float, typer.Option(help="Work for each task; 1 is about a second.")
     ] = 10.0,
-    seconds: Annotated[float, typer.Option(help="For each task, at most.")] = 60.0,
     folder: Folder = None,
     save: Save = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(help="Draw solved against seconds to this file (.svg, .png)."),
-    ] = None,
 ) -> Shown:
     "Ways of searching on all tasks of a suite, at the same work."
     use_machine()
     from neural_compile.experiments.arena import Limits, arena
 
-    limits, named = Limits(units, seconds), rivals.split(",")
-    met = arena(suite, folder, rivals=named, limits=limits, command=typed())
-    return shown_table(met, save, plot)
+    how: dict[str, Any] = dict(rivals=rivals.split(","), limits=Limits(units))
+    return shown_table(arena(suite, folder, **how, command=typed()), save)
 
 
 @command

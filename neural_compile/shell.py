@@ -141,3 +141,12 @@ def checked(file: Path, text: str, program) -> Shown:
     rows += [f"wrong: {given} -> {expected}" for given, expected in wrong]
     data = {"expectations": len(checks), "wrong": [list(pair) for pair in wrong]}
     return Shown("\n".join(rows), data, 1 if wrong else 0)
+
+
+def shown_table(table, save: Path | None, plot: Path | None = None) -> Shown:
+    "A table, kept if asked for."
+    if save:
+        table.save(save)
+    if plot:
+        table.plot().savefig(plot)
+    return Shown(table, {"command": table.command, "records": table.records})

@@ -69,7 +69,7 @@ _FIRST = {  # What was written last, or what the first cell was
     "count_down": ("one less than before", (0,), lambda y, x, k: (y - 1 if k else x,)),
 }
 
-
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-010b
 def _with_first(f):
     "The step that combines a value with that of the first cell."
 
@@ -105,6 +105,10 @@ _MORE = {  # u: the value before; v: the one before that; h, s: of all cells so 
     "max_of_sums": ("largest sum before", _TWO, lambda y, s, x, k: (max(y, s), s + x)),
     "driven": ("plus two written before", _TWO, lambda y, u, x, k: (y + u + x, y)),
     "repeats": ("how many are repeated", _TWO, lambda y, u, x, k: (y + (x == u), x)),
+}
+
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-011b
+_MORE |= {
     "sum_of_max": (
         "sum of the largest so far",
         _TWO,
@@ -135,7 +139,7 @@ def _copied(back: bool) -> tuple[Inputs, Target]:
 
     return inputs, target
 
-
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-interp-1b
 def _permutation(choose: Choose, n: int, b: int):
     order = list(range(n))
     drawn = [order.pop(choose(len(order))) for _ in range(n)]
@@ -162,7 +166,7 @@ def _found(m, r, n, b):
         at = m[at]
     return [at] + [None] * (b - 1)
 
-
+# %% ../../nbs/assembly/10_suites.ipynb #10-suites-interp-2b
 def _tree(choose: Choose, n: int, b: int):
     "A tree at M[0], each node left, right, value; then a path of 1 and 2, and a 0."
     memory, at = [choose(b) for _ in range(b)], 2 + n

@@ -190,7 +190,7 @@ def _write(look: LookAtLearners, path: Path):
         eqx.tree_serialise_leaves(file, _kept(look.course))
     os.replace(part, path)
 
-
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-restore-2
 def _restore(course: Course, path: Path):
     "Put a course where it was when the file was written."
     try:
@@ -228,6 +228,20 @@ class Checkpoint:
         except OSError as fault:
             warnings.warn(f"a checkpoint was not written: {fault}", stacklevel=2)
 
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-go-on
+def _go_on(course: Course, watch: Sequence[LearningWatcher]):
+    "Put a course where a checkpoint has it, if one does."
+    for watcher in watch:
+        if isinstance(watcher, Checkpoint):
+            watcher.begin(course)
+
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-trained
+def _trained(course: Course, why: Why | None) -> Trained:
+    "What a course has come to."
+    stopped = why and Stopped(why, f"after {course.step} steps")
+    losses = course.losses[:, : course.step]
+    return Trained(course.learners, losses, course.staying, stopped)
+
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-018
 def train(
     learners: Learners,
@@ -241,12 +255,9 @@ def train(
 ) -> Trained:
     "Train many restarts at once; an interrupt returns what is there."
     course, why = Course(learners, lists, (reading, learning), key), None
-    for watcher in watch:
-        if isinstance(watcher, Checkpoint):
-            watcher.begin(course)
-    bar = tqdm(
-        total=learning.steps, initial=course.step, disable=not progress, leave=False
-    )
+    _go_on(course, watch)
+    shown: dict = dict(total=learning.steps, initial=course.step, leave=False)
+    bar = tqdm(**shown, disable=not progress)
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             while course.step < learning.steps and not why:
@@ -256,6 +267,4 @@ def train(
                 why = _ask(watch, lambda: course.look)
         except KeyboardInterrupt:
             why = Why.INTERRUPTED
-    stopped = why and Stopped(why, f"after {course.step} steps")
-    losses = course.losses[:, : course.step]
-    return Trained(course.learners, losses, course.staying, stopped)
+    return _trained(course, why)

@@ -26,14 +26,14 @@ from neural_compile.assembly.programs import (
     instruction_named,
     refuse,
 )
+
+# %% ../../nbs/layers/8_joint.ipynb #8-joint-003
 from neural_compile.compiler.controllers import (
     Controller,
     Machine,
     compile_program,
     random_controller,
 )
-
-# %% ../../nbs/layers/8_joint.ipynb #8-joint-003
 from .courses import GROUP, LearningWatcher, Trained, train
 from .explanations import Joint, longer_lists
 from neural_compile.layers.learners import (

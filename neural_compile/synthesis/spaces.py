@@ -50,16 +50,10 @@ class Synthesis:
 
     @property
     def shortest(self) -> bool:
-        "Whether no program of the skeletons that were searched is shorter."
+        "Whether no program of the skeletons searched is shorter."
         return proof_of(self) != ""
-
-    def resume(
-        self,
-        time_limit: float = float("inf"),  # Seconds
-        units: float = float("inf"),  # Of work, beside what was done before
-        progress: bool = True,
-    ) -> "Synthesis":
-        "Go on where it was stopped, for so long at most."
+    def resume(self, time_limit=float("inf"), units=float("inf"), progress=True):
+        "Go on where it was stopped, for so many seconds and so much work at most."
         return _advance(self, time_limit, units, progress)
 
     def __repr__(self) -> str:
@@ -160,7 +154,7 @@ def _run(found: Synthesis, limits: tuple, bar: tqdm, interrupted) -> Stopped | N
             return Stopped(Why.TIME, f"in {part.where}")
     return None
 
-
+# %% ../../nbs/synthesis/9_spaces.ipynb #9-spaces-advance
 def _advance(
     found: Synthesis, time_limit: float, units: float, progress: bool
 ) -> Synthesis:

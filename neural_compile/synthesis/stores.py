@@ -245,8 +245,7 @@ class Stores(Search):
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Programs whose values cost 0 … `cost`; all candidates are right."
-        given = task.sample(EXAMPLES // 2, seed=1)
-        tried: set[tuple] = set()
+        given, tried = task.sample(EXAMPLES // 2, seed=1), set[tuple]()
         values = _values_of(self, given, task)
         for cost in range(self.cost + 1):
             where = f"stores of values of cost {cost}"

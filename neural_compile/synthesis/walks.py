@@ -90,29 +90,38 @@ class Walks(Search):
     late = 0.1  # What others find at once is easier to read
 
     def __post_init__(self):
-        faults = at_least("lines of a program", min(self.lines, default=0), 1)
-        for name in ("length", "programs"):
-            faults += at_least(name, getattr(self, name), 1)
-        if self.walk.guided:
-            rule = "a search by walks has no weights to be guided by"
-            faults.append(f"{rule}, found guided={self.walk.guided}.")
-        refuse(faults)
+        refuse(_faults(self))
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Eight walks at a time, until so many programs were run."
-        grounds = [ground_of(task, n, self.walk) for n in self.lines]
-        tried, pool = 0, ThreadPoolExecutor(os.cpu_count())
-        turns = ((part, grounds[part % len(grounds)]) for part in itertools.count())
-        try:
-            ahead = _begin(self, pool, *next(turns))
-            while tried < self.programs:
-                now, ahead = ahead, _begin(self, pool, *next(turns))
-                progress = _ended(*now)
-                yield progress  # While others search, the next walks are under way
-                tried += progress.tried
-            yield Progress("walks", left=f"walks: left after {tried:,} programs")
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return _reports(self, task)
+
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012c
+def _faults(search: Walks) -> list[str]:
+    faults = at_least("lines of a program", min(search.lines, default=0), 1)
+    for name in ("length", "programs"):
+        faults += at_least(name, getattr(search, name), 1)
+    if search.walk.guided:
+        rule = "a search by walks has no weights to be guided by"
+        faults.append(f"{rule}, found guided={search.walk.guided}.")
+    return faults
+
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012b
+def _reports(search: Walks, task: Task) -> Iterator[Progress]:
+    "Eight walks at a time, the next under way while somebody looks at these."
+    grounds = [ground_of(task, n, search.walk) for n in search.lines]
+    tried, pool = 0, ThreadPoolExecutor(os.cpu_count())
+    turns = ((part, grounds[part % len(grounds)]) for part in itertools.count())
+    try:
+        ahead = _begin(search, pool, *next(turns))
+        while tried < search.programs:
+            now, ahead = ahead, _begin(search, pool, *next(turns))
+            progress = _ended(*now)
+            yield progress
+            tried += progress.tried
+        yield Progress("walks", left=f"walks: left after {tried:,} programs")
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-013
 def _begin(search: Walks, pool: ThreadPoolExecutor, part: int, ground: Ground) -> tuple:
