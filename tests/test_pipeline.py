@@ -171,6 +171,14 @@ def test_searches_go_on_between_rounds_of_tuning(monkeypatch):
     assert turns[:4] == ["search", "tune", "search", "tune"]
 
 
+def test_searches_spend_what_tuning_cannot():
+    "Ten units do not pay for compiling; walks need three of them here."
+    task = nc.suites["recurrences"]["running_product"]
+    found = nc.induce(task, budget=10 / 120, key=KEY, progress=False)
+    assert found.verified and not found.work.attempts
+    assert 1.25 < found.work.units < 10.1 and found.how.way is Way.WALKED
+
+
 def test_a_schedule_is_scaled_to_what_it_may_spend():
     task = nc.TASKS["map_inc"]
     start = prepare_start("random", task)

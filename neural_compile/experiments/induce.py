@@ -288,7 +288,12 @@ def _search(hunt: Hunt, start, schedule, key: Key[Array, ""]):
     typical = prepare_start("random", hunt.task)
     rest = (1 - share) * hunt.account.left
     plans = scaled(schedule, rest, typical, hunt.task)
-    _settle(hunt, _halve(hunt, given, plans, key))
+    came = _halve(hunt, given, plans, key)
+    if isinstance(came, Stopped) and came.why is Why.BUDGET:
+        hunt.turn = hunt.account.left
+        if _go_on(hunt):
+            return
+    _settle(hunt, came)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-041
 def induce(
