@@ -17,7 +17,9 @@ def listed(found):
     """What searches alone made of a task."""
     if not found["strict"]:
         return f"no, {found['seconds']} s"
-    return f"strictly, {found['seconds']} s: `{found['how']}`"
+    how = found["how"]
+    shown = how if how.startswith("a walk") else f"`{how}`"
+    return f"strictly, {found['seconds']} s: {shown}"
 
 
 def tuned(found):
