@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import jax
 import numpy as np
@@ -241,7 +240,7 @@ def _halve(
     hunt: Hunt, given: Sequence, schedule: Sequence[Round], key: Key[Array, ""]
 ) -> Found | Stopped | None:
     "The schedule, again and again, until something is found or it has to stop."
-    turn, queue = 0, list[Any]()
+    turn, queue = 0, list[object]()
     while True:
         for n, plan in enumerate(schedule):
             if _go_on(hunt):
@@ -286,8 +285,7 @@ def _search(hunt: Hunt, start, schedule, key: Key[Array, ""]):
     share = SHARE if hunt.searches else 0.0
     hunt.turn = share * hunt.account.left / len(schedule)
     typical = prepare_start("random", hunt.task)
-    rest = (1 - share) * hunt.account.left
-    plans = scaled(schedule, rest, typical, hunt.task)
+    plans = scaled(schedule, (1 - share) * hunt.account.left, typical, hunt.task)
     came = _halve(hunt, given, plans, key)
     if isinstance(came, Stopped) and came.why is Why.BUDGET:
         hunt.turn = hunt.account.left
