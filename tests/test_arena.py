@@ -8,7 +8,7 @@ import pytest
 import neural_compile as nc
 from neural_compile.assembly.verification import Clock
 from neural_compile.experiments import arena as module
-from neural_compile.experiments.arena import RIVALS, Claim, Limits, load_arena
+from neural_compile.experiments.arena import RIVALS, Limits, Offer, load_arena
 
 RECORD = Path(__file__).parent.parent / "results/arena.json"
 SMALL = dict(limits=Limits(units=0.2), progress=False)
@@ -16,7 +16,7 @@ SMALL = dict(limits=Limits(units=0.2), progress=False)
 
 def liar(task, limits):
     "Says of every task that it is to add one to each cell."
-    return Claim(nc.template("map_inc").answer, "a lie", 0.0)
+    return Offer(nc.template("map_inc").answer, "a lie", 0.0)
 
 
 @pytest.fixture

@@ -341,7 +341,7 @@ def test_a_program_is_accepted_by_what_a_network_claims_to_see():
     values = lists.pictures.argmax(-1)[None]
     other = nc.parse("loop:\nread 0 2\nnoop\ninc 0 0\njump 3 loop")
     for sure, expected in ((1.0, [True, False]), (0.3, [True, True])):
-        seen = learners.Seen(values, np.full((1, 400), sure))
+        seen = learners.Sight(values, np.full((1, 400), sure))
         hunt = Hunt(lists, seen, READING)
         assert [hunt.accepts(0, p) for p in (SUM, other)] == expected
 

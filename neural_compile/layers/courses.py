@@ -135,6 +135,7 @@ class Course:
 
     @property
     def look(self) -> LookAtLearners:
+        "What watchers are shown now."
         shown = self.learners, self.recent, self.staying
         return LookAtLearners(self.step, *shown, course=self)
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CHUNK', 'Learning', 'Reading', 'Learners', 'answers_of', 'Batch',
            'in_order', 'Moving', 'begin', 'rows_of', 'Now', 'advance',
-           'Seen', 'look_at']
+           'Sight', 'look_at']
 
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-002
 from collections.abc import Sequence
@@ -191,7 +191,7 @@ def advance(state: Moving, lists: Batch, now: Now, batch: int, reading: Reading)
     return eqx.combine(moving, still), losses
 
 # %% ../../nbs/layers/4_learners.ipynb #4-learners-023
-class Seen(NamedTuple):
+class Sight(NamedTuple):
     "What each network sees."
 
     values: np.ndarray  # [restarts, lists, cells], the likeliest value of each picture
@@ -204,8 +204,8 @@ def _likeliest(networks: Any, pictures: Array) -> tuple[Array, Array]:
     return p.argmax(-1), p.max(-1)
 
 
-def look_at(networks: Any, lists: Lists) -> Seen:
+def look_at(networks: Any, lists: Lists) -> Sight:
     "What each restart's network sees in these lists."
     values, p = map(np.asarray, _likeliest(networks, jnp.asarray(lists.pictures)))
     used = np.arange(p.shape[2]) < np.asarray(lists.lengths)[:, None]
-    return Seen(values, np.where(used, p, 1).prod(-1))
+    return Sight(values, np.where(used, p, 1).prod(-1))

@@ -23,7 +23,7 @@ from ..assembly.engine import execute_many, kind_of
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Examples
 from ..compiler.controllers import Controller
-from .learners import Reading, Seen
+from .learners import Reading, Sight
 from .lists import Lists
 from ..loss.decoding import Job, Walk, first_accepted
 from ..loss.exams import Exam, exam
@@ -163,7 +163,7 @@ class Hunt:
     "The search of all restarts for programs that explain what they see."
 
     lists: Lists
-    seen: Seen
+    seen: Sight
     reading: Reading
 
     def bar(self, k: int) -> float:
