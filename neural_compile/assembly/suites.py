@@ -9,7 +9,13 @@ __all__ = ['suites', 'Recurrence', 'recurrence']
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from .suite import DEVELOPMENT, TASKS, TaskTable
+from neural_compile.assembly.suite import (
+    DEVELOPMENT,
+    TASKS,
+    TaskTable,
+    task_row,
+    uniform,
+)
 from .tasks import Choose, Inputs, Target, Task
 
 # %% ../../nbs/assembly/10_suites.ipynb #10-suites-006
@@ -31,12 +37,8 @@ def recurrence(name: str, row: Recurrence) -> Task:
             written.append(remembered[0])
         return written + m[n:]
 
-    def inputs(choose: Choose, n: int, b: int):
-        return [choose(b) for _ in range(b)], {}
-
-    family, tests = ((1, 8), (5, 16), (10, 17)), ((8, 24), (12, 25))
-    sizes: dict = dict(base=8, cells=5, family=family, tests=tests)
-    return Task(name, row.summary, inputs, target, **sizes)
+    summary = f"each cell ← {row.summary}"
+    return task_row(name, summary, uniform(), target, varies=True)
 
 # %% ../../nbs/assembly/10_suites.ipynb #10-suites-009
 _ONE = {  # What was written last, or nothing
@@ -186,30 +188,19 @@ def _walked(m, r, n, b):
     return [m[at + 2]] + [None] * (b - 1)
 
 
-def _pointers(name: str, summary: str, inputs, target, cells, base) -> Task:
-    "A task on pointers, in twice and three times the base too."
-    family = ((cells, 2 * base), (cells, 2 * base + 1))
-    tests = ((cells, 3 * base), (cells, 3 * base + 1))
-    sizes: dict = dict(cells=cells, base=base, family=family, tests=tests)
-    return Task(name, summary, inputs, target, **sizes)
-
-
 _AFTER = "copies a list that ends with 0 to M[0]"
 _POINTERS = [
-    _pointers("copy", _AFTER, *_copied(False), 4, 12),
-    _pointers("reverse", f"{_AFTER}, backwards", *_copied(True), 4, 12),
-    _pointers("permutation", "M[1…n] ← M[M[0] + M[k]]", _permutation, _permuted, 4, 12),
-    _pointers("list_search", "M[0] ← node of value M[1]", _list_search, _found, 4, 12),
-    _pointers("walk_tree", "M[0] ← value at the end of a path", _tree, _walked, 3, 16),
+    task_row("copy", _AFTER, *_copied(False), 4, 12),
+    task_row("reverse", f"{_AFTER}, backwards", *_copied(True), 4, 12),
+    task_row("permutation", "M[1…n] ← M[M[0] + M[k]]", _permutation, _permuted, 4, 12),
+    task_row("list_search", "M[0] ← node of value M[1]", _list_search, _found, 4, 12),
+    task_row("walk_tree", "M[0] ← value at the end of a path", _tree, _walked, 3, 16),
 ]
 _SHARED = ("access", "increment", "swap", "add", "list_k", "sort")
 
 # %% ../../nbs/assembly/10_suites.ipynb #10-suites-013
-def _recurrences() -> dict[str, Task]:
-    rows = {name: Recurrence(*row) for name, row in (_ONE | _FIRST | _MORE).items()}
-    each = {n: f"each cell ← {row.summary}" for n, row in rows.items()}
-    make = lambda n: recurrence(n, rows[n]._replace(summary=each[n]))
-    return {name: make(name) for name in sorted(rows)}
+_ROWS = sorted((_ONE | _FIRST | _MORE).items())
+_RECURRENCES = {name: recurrence(name, Recurrence(*row)) for name, row in _ROWS}
 
 
 def _half(tasks: Mapping[str, Task], which: int) -> TaskTable:
@@ -223,6 +214,6 @@ suites: dict[str, TaskTable] = {
     "interpreters": TaskTable(
         {name: TASKS[name] for name in _SHARED} | {t.name: t for t in _POINTERS}
     ),
-    "recurrences": _half(_recurrences(), 0),
-    "recurrences-test": _half(_recurrences(), 1),
+    "recurrences": _half(_RECURRENCES, 0),
+    "recurrences-test": _half(_RECURRENCES, 1),
 }

@@ -210,12 +210,12 @@ def _go_on(hunt: Hunt) -> bool:
         return False
     units = max(0.0, min(hunt.turn, hunt.account.left))
     how: dict = dict(time_limit=left, units=units, progress=hunt.progress)
-    before = hunt.synthesis.units if hunt.synthesis else 0.0
-    if hunt.synthesis is None:
-        hunt.synthesis = synthesize(hunt.task, space=hunt.searches, **how)
+    found, before = hunt.synthesis, 0.0
+    if found is None:
+        found = hunt.synthesis = synthesize(hunt.task, space=hunt.searches, **how)
     else:
-        hunt.synthesis.resume(**how)
-    found = hunt.synthesis
+        before = found.units
+        found.resume(**how)
     hunt.account.spent += found.units - before
     story.work.levels = found.levels
     story.work.templates = [t.expression for t in found.templates]

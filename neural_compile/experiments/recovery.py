@@ -223,7 +223,7 @@ def measure(
     *,
     key: Key[Array, ""],
     restarts: int = 32,  # From random weights
-    seconds: float = 60.0,  # That enumeration alone may take
+    seconds: float = 60.0,  # That searches alone may take
     progress: bool = True,  # Show progress bars
 ) -> dict:
     "What each way makes of a task, and in how many seconds."
