@@ -245,9 +245,10 @@ def arena(
 ) -> Shown:
     "Ways of searching on all tasks of a suite, at the same work."
     use_machine()
-    from neural_compile.experiments.arena import Limits, arena
+    from neural_compile.experiments.arena import arena
+    from neural_compile.experiments.rivals import Limits
 
-    how: dict[str, Any] = dict(rivals=rivals.split(","), limits=Limits(units))
+    how: Any = dict(rivals=rivals.split(","), limits=Limits(units))
     return shown_table(arena(suite, folder, **how, command=typed()), save)
 
 
@@ -267,9 +268,7 @@ def bench(
     check: Annotated[
         bool,
         typer.Option(
-            "--check",
-            help="Exit with 1 if a ratio is below half of the recorded one, as a new "
-            "version of jaxlib might make it.",
+            "--check", help="Exit with 1 if a ratio is below half of the recorded one."
         ),
     ] = False,
 ) -> Shown:

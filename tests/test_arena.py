@@ -8,7 +8,8 @@ import pytest
 import neural_compile as nc
 from neural_compile.assembly.verification import Clock
 from neural_compile.experiments import arena as module
-from neural_compile.experiments.arena import RIVALS, Limits, Offer, load_arena
+from neural_compile.experiments.arena import RIVALS, load_arena
+from neural_compile.experiments.rivals import Limits, Offer
 
 RECORD = Path(__file__).parent.parent / "results/arena.json"
 SMALL = dict(limits=Limits(units=0.2), progress=False)
