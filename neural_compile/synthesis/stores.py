@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PAIRS', 'KEPT', 'MOST', 'BYTES', 'Store', 'useful_stores', 'solving',
-           'Row', 'allocate', 'lower_stores', 'price_faults', 'Stores']
+           'Row', 'computed', 'allocate', 'answer_of', 'lower_stores',
+           'price_faults', 'Stores']
 
 # %% ../../nbs/synthesis/5_stores.ipynb #5-stores-009
 import itertools
@@ -107,7 +108,7 @@ class Row(NamedTuple):
         return self.what.endswith(":")
 
 # %% ../../nbs/synthesis/5_stores.ipynb #5-stores-019
-def _computed(
+def computed(
     tree: Tree,
     rows: list[Row],  # What is computed so far; grows
     known: dict[Tree, str],  # Where the values of trees are; grows
@@ -122,7 +123,7 @@ def _computed(
     name, *arguments = tree
     if name == "iterate":
         f, *arguments = arguments
-    read = [_computed(t, rows, known, leaves) for t in arguments]
+    read = [computed(t, rows, known, leaves) for t in arguments]
     out = goal or f"t{len(rows)}"
     if name == "iterate":
         _looped(f, (read[0], read[1]), out, rows, leaves)
@@ -147,7 +148,7 @@ def _looped(
     rows.append(Row("max", (count, count), left))
     rows.append(Row(f"loop{mark}:"))
     rows.append(Row(f"jump done{mark}", (left,)))
-    _computed(f, rows, {}, {**leaves, "x": out}, out)
+    computed(f, rows, {}, {**leaves, "x": out}, out)
     rows.append(Row("dec", (left,), left))
     rows.append(Row(f"jump loop{mark}", ("zero",)))
     alive = dict.fromkeys([out, left, *leaves.values()])  # In use until the loop ends
@@ -187,16 +188,8 @@ def allocate(rows: Sequence[Row], room: Room) -> dict[str, int] | None:
     return place
 
 # %% ../../nbs/synthesis/5_stores.ipynb #5-stores-033
-def lower_stores(
-    stores: Sequence[tuple[Tree, Tree]],  # (address, value); they happen side by side
-    room: Room = Room(),
-) -> Answer | None:
-    "Assembly for stores, or None if there are too few registers."
-    rows: list[Row] = []
-    known: dict[Tree, str] = {}
-    leaves = {"0": "zero"} | {f"r{r}": f"r{r}" for r in room.given}
-    pairs = [tuple(_computed(t, rows, known, leaves) for t in s) for s in stores]
-    rows += [Row("write", pair) for pair in pairs]
+def answer_of(rows: Sequence[Row], room: Room) -> Answer | None:
+    "Rows as an answer, or None if there are too few registers; loops end in `halt`."
     halts = any(row.is_label for row in rows)
     place = allocate(rows, room)
     if place is None:
@@ -207,6 +200,18 @@ def lower_stores(
         return None
     clock = Clock(halts=True) if halts else Clock(0, len(program))
     return Answer(program, clock, room.constants)
+
+
+def lower_stores(
+    stores: Sequence[tuple[Tree, Tree]],  # (address, value); they happen side by side
+    room: Room = Room(),
+) -> Answer | None:
+    "Assembly for stores, or None if there are too few registers."
+    rows: list[Row] = []
+    known: dict[Tree, str] = {}
+    leaves = {"0": "zero"} | {f"r{r}": f"r{r}" for r in room.given}
+    pairs = [tuple(computed(t, rows, known, leaves) for t in s) for s in stores]
+    return answer_of([*rows, *(Row("write", pair) for pair in pairs)], room)
 
 # %% ../../nbs/synthesis/5_stores.ipynb #5-stores-037
 MOST = 1_000_000  # values

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Tree', 'Leaves', 'NONE', 'Made', 'PART', 'Setting', 'setting', 'text',
-           'holes', 'filled', 'Operation', 'primitives', 'Values',
+           'holes', 'filled', 'Operation', 'primitives', 'Values', 'ahead',
            'iterations']
 
 # %% ../../nbs/synthesis/4_values.ipynb #4-values-009
@@ -135,9 +135,11 @@ class Values:
     def tree(self, n: int) -> Tree:
         "The tree that made a value."
         what, arguments = self.made[n]
-        if isinstance(what, str):
-            return what
-        return filled(what.pattern, [self.tree(k) for k in arguments])
+        return what if isinstance(what, str) else self.tree_of(what, arguments)
+
+    def tree_of(self, operation: "Operation", arguments: Sequence[int]) -> Tree:
+        "The tree of an operation on values."
+        return filled(operation.pattern, [self.tree(k) for k in arguments])
 
     def cost(self, n: int) -> int:
         "What a value costs."
@@ -169,17 +171,22 @@ def _tuples(levels: list[range]) -> Iterator[np.ndarray]:
         yield np.stack(places, 1) + np.array(starts)
 
 # %% ../../nbs/synthesis/4_values.ipynb #4-values-029
-def _grow(values: Values) -> Iterator[tuple[int, int]]:
-    rows: list[np.ndarray] = []
-    made: list[Made] = []
+def ahead(values: Values) -> Iterator[tuple[Operation, np.ndarray, np.ndarray]]:
+    "Trees of the next cost, not kept: operation, arguments [n, arity], values."
     for operation, levels in _ways(values, len(values.starts) - 1):
         for numbers in _tuples(levels):
             holes = {f"?{k}": values.rows[column] for k, column in enumerate(numbers.T)}
-            results = values.where.value(operation.pattern, holes)
-            new = values.seen.add(hash_rows(results))
-            rows.append(results[new])
-            made += [(operation, tuple(row)) for row in numbers[new].tolist()]
-            yield len(numbers), int(new.sum())
+            yield operation, numbers, values.where.value(operation.pattern, holes)
+
+
+def _grow(values: Values) -> Iterator[tuple[int, int]]:
+    rows: list[np.ndarray] = []
+    made: list[Made] = []
+    for operation, numbers, results in ahead(values):
+        new = values.seen.add(hash_rows(results))
+        rows.append(results[new])
+        made += [(operation, tuple(row)) for row in numbers[new].tolist()]
+        yield len(numbers), int(new.sum())
     values.rows = np.concatenate([values.rows, *rows])
     values.made += made
     values.starts.append(len(values.rows))
