@@ -9,6 +9,7 @@ __all__ = ['suites', 'halves']
 from collections.abc import Mapping
 
 from .interpreters import INTERPRETERS
+from .lists import LISTS
 from .recurrences import RECURRENCES
 from .suite import DEVELOPMENT, TASKS, TaskTable
 from .tasks import Task
@@ -25,4 +26,5 @@ suites: dict[str, TaskTable] = {
     "development": DEVELOPMENT,
     "interpreters": INTERPRETERS,
     **halves("recurrences", RECURRENCES),
+    **halves("lists", LISTS),
 }
