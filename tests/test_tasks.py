@@ -33,7 +33,6 @@ from neural_compile.assembly.execution import execute
 from neural_compile.assembly.parsing import parse
 from neural_compile.assembly.programs import INSTRUCTIONS, InputError, Instruction
 from neural_compile.assembly.suite import TASKS, sized
-from neural_compile.assembly.suites import suites
 from neural_compile.assembly.tasks import Examples, Task, sample_input
 from neural_compile.assembly.verification import (
     Clock,
@@ -518,42 +517,3 @@ def test_a_jump_past_the_last_line_goes_to_the_first():
     task = TASKS["map_inc"]
     assert fit_clock(shorter, task.sample(8, seed=0), True) == Clock(5, -2)
     assert len(Answer(program, Clock(6)).simplify(task)) == 4
-
-
-# Suites
-
-BY_HAND = {  # For tasks on pointers; register 5 stays 0
-    "copy": "read 0 1 / loop: / inc 0 0 / read 0 2 / jump 2 done / write 1 2 / inc 1 1 "
-    "/ jump 5 loop / done: / halt",
-    "reverse": "read 0 1 / find: / inc 0 0 / read 0 2 / jump 2 back / jump 5 find / "
-    "back: / dec 0 0 / jump 0 done / read 0 2 / write 1 2 / inc 1 1 / jump 5 back / "
-    "done: / halt",
-    "permutation": "read 0 1 / inc 0 0 / loop: / read 0 3 / add 1 3 3 / read 3 3 / "
-    "write 0 3 / inc 0 0 / sub 1 0 2 / jump 2 done / jump 5 loop / done: / halt",
-    "list_search": "read 0 1 / inc 0 2 / read 2 3 / loop: / inc 1 4 / read 4 4 / "
-    "sub 4 3 4 / jump 4 done / read 1 1 / jump 5 loop / done: / write 0 1 / halt",
-    "walk_tree": "read 0 1 / loop: / inc 0 0 / read 0 2 / jump 2 done / add 1 2 1 / "
-    "dec 1 1 / read 1 1 / jump 5 loop / done: / inc 1 1 / inc 1 1 / read 1 1 / "
-    "write 5 1 / halt",
-}
-
-
-@pytest.mark.parametrize("name", BY_HAND)
-def test_tasks_on_pointers_are_solved_by_programs_written_by_hand(name):
-    program = parse(BY_HAND[name].replace(" / ", "\n"))
-    clock, task = Clock(halts=True), suites["interpreters"][name]
-    assert Answer(program, clock).verify(task)
-    off = replace(program, lines=(program.lines[0], *program.lines[:0:-1]))
-    assert not Answer(off, clock).accept(task)
-
-
-@pytest.mark.parametrize("suite", [s for s in suites if "recurrences" in s])
-def test_recurrences_are_what_they_say_at_any_size(suite):
-    for name, task in suites[suite].items():
-        assert task.varies and task.tests == ((8, 24), (12, 25)), name
-        memory = list(range(1, 13)) + [0] * 13
-        whole = task.target(memory, {}, 12, 25)
-        assert whole[12:] == memory[12:] and len(whole) == 25
-        for n in (1, 5):  # No cell depends on a later one
-            assert task.target(memory, {}, n, 25)[:n] == whole[:n], name
-    assert set(suites["recurrences"]).isdisjoint(suites["recurrences-test"])
