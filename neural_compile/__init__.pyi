@@ -106,6 +106,9 @@ from .synthesis.stores import (
 from .synthesis.skeletons import (
     Assembly as Assembly,
 )
+from .synthesis.editing import (
+    Edits as Edits,
+)
 from .synthesis.walks import (
     Walks as Walks,
 )

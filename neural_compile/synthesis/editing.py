@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST', 'NUMBERED', 'AT_ONCE', 'KEPT', 'about_lists', 'Draft', 'Batch',
-           'of_cost', 'Ground', 'ground_of', 'batches', 'Goal', 'goal_of',
-           'outcomes', 'Edits']
+           'of_cost', 'Folds', 'Ground', 'ground_of', 'batches', 'Goal',
+           'goal_of', 'outcomes', 'Edits']
 
 # %% ../../nbs/synthesis/10_editing.ipynb #10-editing-003
 from collections.abc import Callable, Iterator, Sequence
@@ -115,6 +115,23 @@ def _functions(home: Setting, operations: list) -> Values:
     return Values(Setting(blank, leaves, home.tables), operations)
 
 # %% ../../nbs/synthesis/10_editing.ipynb #10-editing-017
+@dataclass
+class Folds:
+    "Trees of folds, by cost; made when they are asked for."
+
+    functions: Values
+    made: list[list[Tree]]  # By cost; grows
+
+    def of_cost(self, cost: int) -> list[Tree]:
+        "Those that name what was before, and the element."
+        while len(self.made) <= cost:
+            list(self.functions.grow())
+            new = range(*self.functions.starts[-2:])
+            trees = map(self.functions.tree, new)
+            self.made.append([t for t in trees if {"a", "x"} <= leaves_in(t)])
+        return self.made[cost]
+
+
 class Ground(NamedTuple):
     "What all drafts of a task have in common."
 
@@ -122,22 +139,18 @@ class Ground(NamedTuple):
     home: Setting  # Registers and tables
     reading: list  # Operations on whole lists
     computing: list  # Those without `read`
-    folds: list[list[Tree]]  # Trees of folds, by cost; grows
+    folds: Folds
 
-
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-018
 def ground_of(task: Task, given: Examples) -> Ground:
     "The ground of a search."
     home = setting(given, task.instructions)
     reading = primitives(task.instructions)
     computing = [o for o in reading if o.name != "read"]
-    functions, folds = _functions(home, computing), [[]]
-    for cost in (1, 2):
-        list(functions.grow())
-        trees = map(functions.tree, range(*functions.starts[cost : cost + 2]))
-        folds.append([t for t in trees if {"a", "x"} <= leaves_in(t)])
+    folds = Folds(_functions(home, computing), [[]])
     return Ground(room_of(task), home, reading, computing, folds)
 
-# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-019
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-020
 MOST = 3  # Of an edit, with its trees
 NUMBERED = ("number", "none")
 AT_ONCE = ("fill", "append", "push", "extend")
@@ -166,7 +179,7 @@ def batches(draft: Draft, cost: int, ground: Ground) -> Iterator[Batch]:
 def _edit(kind: str, tree: Callable[[int], Tree], n: int) -> Edit:
     return Edit(kind, tree(n))
 
-# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-020
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-021
 def _parts(where: Setting, cost: int, ground: Ground) -> Iterator[Batch]:
     "Parts whose two trees cost so much together."
     values = Values(where, ground.reading)
@@ -180,12 +193,13 @@ def _parts(where: Setting, cost: int, ground: Ground) -> Iterator[Batch]:
 
 
 def _part(values: Values, pairs: np.ndarray, n: int) -> Edit:
-    return Edit("part", *map(values.tree, pairs[n]))
+    return Edit("part", *map(values.tree, pairs[n].tolist()))
 
 
 def _folds(draft: Draft, cost: int, ground: Ground) -> Iterator[Batch]:
     "Folds by trees of this cost; behind other edits by cheap ones only."
-    trees = ground.folds[cost] if cost < 2 or not draft.edits else []
+    few = cost < 2 or not draft.edits
+    trees = ground.folds.of_cost(cost) if few else []
     for start in ("0", "1", "h") if trees else ():
         rows = fold_values(trees, start, draft.memory, ground.home)
         yield Batch("fold", rows, rows, partial(_fold, trees, start))
@@ -194,7 +208,7 @@ def _folds(draft: Draft, cost: int, ground: Ground) -> Iterator[Batch]:
 def _fold(trees: Sequence[Tree], start: str, n: int) -> Edit:
     return Edit("fold", trees[n], start)
 
-# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-022
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-023
 @numba.njit(cache=True)
 @no_type_check
 def _outcome(M, target, mask, factors, end):
@@ -230,7 +244,7 @@ def _try_all(kind, memory, rows, more, first, goal, last):
             hashes[n] = mix(h + np.uint64(kind >= NUMBER)) | np.uint64(1)
     return right, hashes
 
-# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-023
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-024
 class Goal(NamedTuple):
     "What lists are to become, and factors to hash them by."
 
@@ -254,7 +268,7 @@ def outcomes(draft: Draft, batch: Batch, goal: Goal, last: bool) -> tuple:
     rows, more = (x.astype(np.int16) for x in (batch.rows, batch.more))
     return _try_all(kind, draft.memory, rows, more, first, tuple(goal), last)
 
-# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-025
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-026
 def _drafts(new: list[tuple], most: int, home: Setting) -> list[Draft]:
     "What was new, made; those of fewer edits first."
     made = []
@@ -296,11 +310,11 @@ class Edits(Search):
             for below in _in_turn(cost):
                 for draft in levels[below]:
                     for batch in batches(draft, cost - below, ground):
-                        yield _tried(draft, batch, level, ground, goal)
+                        yield _tried(draft, batch, cost - below, level, ground, goal)
             levels.append(_drafts(level.new, self.drafts, ground.home))
             yield Progress(f"edits of cost {cost}", exhausted=("edits", cost))
 
-# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-026
+# %% ../../nbs/synthesis/10_editing.ipynb #10-editing-027
 class _Level(NamedTuple):
     "What is made at one cost."
 
@@ -311,17 +325,18 @@ class _Level(NamedTuple):
 
 
 def _tried(
-    draft: Draft, batch: Batch, level: _Level, ground: Ground, goal: Goal
+    draft: Draft, batch: Batch, cost: int, level: _Level, ground: Ground, goal: Goal
 ) -> Progress:
-    "One more edit on one draft: what is right, and drafts for later."
-    last = level.last or batch.last
+    "One more edit of this cost on one draft: what is right, and drafts for later."
+    last = level.last or batch.last or cost == MOST
     right, hashes = outcomes(draft, batch, goal, last)
-    edits = [(*draft.edits, batch.edit(n)) for n in np.flatnonzero(right)[:KEPT]]
+    chosen = np.flatnonzero(right)[:KEPT].tolist()
+    edits = [(*draft.edits, batch.edit(n)) for n in chosen]
     made = [_candidate(e, level.cost, ground.room) for e in edits]
     new = np.zeros(0, np.int64)
     if not last:
         new = np.flatnonzero(level.seen.add(hashes) & (hashes > 0))
-    level.new.extend((draft, batch, n) for n in new)
+    level.new.extend((draft, batch, n) for n in new.tolist())
     found = [c for c in made if c]
     return Progress(f"edits of cost {level.cost}", len(right), len(new), found)
 
