@@ -2352,4 +2352,5 @@ d = { 'settings': { 'branch': 'main',
                                                 'neural_compile.synthesis.walks.ground_of': ( 'synthesis/walks.html#ground_of',
                                                                                               'neural_compile/synthesis/walks.py'),
                                                 'neural_compile.synthesis.walks.random_rows': ( 'synthesis/walks.html#random_rows',
-                                                                                                'neural_compile/synthesis/walks.py')}}}
+                                                                                                'neural_compile/synthesis/walks.py')},
+            'neural_compile.taskfiles': {}}}

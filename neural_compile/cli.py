@@ -16,11 +16,11 @@ from neural_compile.shell import (
     command,
     instructions_from,
     shown_table,
-    task_from,
     typed,
     use_machine,
     whole_numbers,
 )
+from neural_compile.taskfiles import TaskName, task_from
 
 Key = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 Instructions = Annotated[
@@ -42,13 +42,7 @@ Save = Annotated[Path | None, typer.Option(help="Gather all entries in this file
 
 @command
 def induce(
-    task: Annotated[
-        str,
-        typer.Argument(
-            help="A task's name (see `neural_compile tasks`), or a JSON file with "
-            "inputs, outputs and base."
-        ),
-    ],
+    task: TaskName,
     space: Annotated[
         str,
         typer.Option(help="What to search: language, stores, assembly, walks or all."),

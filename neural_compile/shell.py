@@ -3,7 +3,6 @@
 import inspect
 import json
 import os
-import runpy
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+
+from neural_compile.taskfiles import defined_in
 
 app = typer.Typer(
     help="Find programs from examples: enumerate, tune, decode, verify.",
@@ -77,7 +78,7 @@ def instructions_from(path: Path | None) -> tuple:
 
     if path is None:
         return INSTRUCTIONS
-    found: Any = runpy.run_path(str(path)).get("INSTRUCTIONS")
+    found: Any = defined_in(path).get("INSTRUCTIONS")
     listed = isinstance(found, (list, tuple)) and len(found) > 0
     if not listed or not all(isinstance(one, Instruction) for one in found):
         says = "nothing of that name" if found is None else repr(found)[:80]
@@ -86,27 +87,6 @@ def instructions_from(path: Path | None) -> tuple:
             f"{says}. Write INSTRUCTIONS = (*neural_compile.INSTRUCTIONS, …)."
         ])
     return tuple(found)
-
-
-def task_from(name: str):
-    "A task by name, or from a JSON file with inputs, outputs and base."
-    from neural_compile.assembly.programs import refuse
-    from neural_compile.assembly.suite import TASKS
-    from neural_compile.assembly.tasks import Task
-
-    if not name.endswith(".json"):
-        return TASKS[name]
-    given = json.loads(Path(name).read_text())
-    needed, more = {"inputs", "outputs", "base"}, {"registers", "initial", "name"}
-    fine = isinstance(given, dict) and needed <= set(given) <= needed | more
-    if not fine:
-        found = ", ".join(given) if isinstance(given, dict) else type(given).__name__
-        refuse([
-            "a task file is a JSON object with inputs, outputs and base, and "
-            f"optionally {', '.join(sorted(more))}; found {found or 'an empty one'}. "
-            'Write {"base": 8, "inputs": [[1], [2]], "outputs": [[2], [4]]}.'
-        ])
-    return Task.from_examples(**{"name": Path(name).stem, **given})
 
 
 def whole_numbers(text: str | None) -> list[int]:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from neural_compile.assembly.programs import InputError
 from neural_compile.cli import app
+from neural_compile.taskfiles import task_from
 
 ROOT = Path(__file__).parent.parent
 MAP = "tests/programs/map.asm"
@@ -99,6 +101,95 @@ def test_a_file_that_is_no_task_is_refused(text, tmp_path):
     (tmp_path / "bad.json").write_text(text)
     ran = call("induce", tmp_path / "bad.json", code=2)
     assert "a JSON object with inputs, outputs and base" in ran.stderr
+
+
+FUNCTION = """
+base, cells, family = 6, 4, [(1, 6), (4, 12), (8, 13)]
+
+def _largest(x):
+    return max(x)
+
+def high_water(x):
+    return [_largest(x[: n + 1]) for n in range(len(x))]
+"""
+PAIR = """
+from random import random  # Not this file's own
+
+base, cells, registers, name = 8, 1, 4, "third"
+
+def inputs(choose, cells, base):
+    return [choose(base) for _ in range(base)], {3: 2}
+
+def target(memory, registers, cells, base):
+    return [memory[registers[3]]] + [None] * (base - 1)
+"""
+
+
+def test_a_task_is_read_from_a_python_file(tmp_path):
+    (tmp_path / "levels.py").write_text(FUNCTION)
+    (tmp_path / "json.py").write_text(PAIR)  # A name that a module has
+    water = task_from(str(tmp_path / "levels.py"))
+    assert (water.name, water.base, water.cells) == ("high_water", 6, 4)
+    assert water.family == ((1, 6), (4, 12), (8, 13)) and water.varies
+    assert water.target([2, 1, 4, 3, 0, 0], {}, 4, 6) == [2, 2, 4, 4, None, None]
+    third = task_from(str(tmp_path / "json.py"))
+    assert (third.name, third.registers, third.given) == ("third", 4, [3])
+    assert third.summary == "inputs and target of json.py" and third.tests
+    found = json.loads(call("induce", tmp_path / "json.py", "--json").stdout)
+    assert found["verified"] and "read 3" in found["program"]
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (("high_water(x)", "_high_water(x)"), "defines no function"),
+        (("_largest", "largest"), "defines largest, high_water"),
+        (("base, cells, family = 6, 4,", "base, family = 6,"), "has no cells"),
+        (("6, 4, [", "6.5, 4, ["), "base is a whole number, found 6.5"),
+        (("6, 4, [", "6, 7, ["), "cells is at most base"),
+        (("(1, 6), (4, 12)", "1, 6"), "family is a list of other sizes"),
+        (("_largest(x[: n", "_largest(y[: n"), "NameError: name 'y'"),
+        (("n in range(len(x))", "n in range(99)"), "at most base = 6"),
+        (("def high", "def def high"), "SyntaxError"),
+        (("base, cells", "import nothing_of_it; base, cells"), "ModuleNotFoundError"),
+    ],
+)
+def test_a_python_file_with_a_mistake_says_which(change, says, tmp_path):
+    assert change[0] in FUNCTION
+    path = tmp_path / "levels.py"
+    path.write_text(FUNCTION.replace(*change))
+    with pytest.raises(InputError, match=re.escape(says)):
+        task_from(str(path))
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (("range(base)]", "range(base - 1)]"), "inputs returns a list of base = 8"),
+        ((", {3: 2}", ""), "Write: return memory, {}"),
+        (("{3: 2}", "{4: 2}"), "the registers that do not start at 0"),
+        (("[memory[registers[3]]]", "[2.5]"), "found [2.5, None"),
+        (("[memory[registers[3]]]", "[99]"), "target returns a list of base = 8"),
+        (("[memory[registers[3]]]", "[None]"), "may not be all of them"),
+        (("[registers[3]]", "[registers[2]]"), "KeyError: 2"),
+    ],
+)
+def test_functions_of_a_task_are_tried(change, says, tmp_path):
+    assert change[0] in PAIR
+    path = tmp_path / "third.py"
+    path.write_text(PAIR.replace(*change))
+    with pytest.raises(InputError, match=re.escape(says)):
+        task_from(str(path))
+
+
+def test_a_mistake_in_a_file_is_told_without_a_traceback(tmp_path):
+    (tmp_path / "bad.py").write_text("base = 8")
+    ran = call("induce", tmp_path / "bad.py", code=2)
+    assert "defines no function" in ran.stderr and "def high_water" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    (tmp_path / "bad.json").write_text("{base: 8}")
+    ran = call("induce", tmp_path / "bad.json", code=2)
+    assert "is a JSON file; found" in ran.stderr
 
 
 @pytest.mark.parametrize(
