@@ -112,7 +112,7 @@ class Folds:
             self.made.append([t for t in trees if {"a", "x"} <= leaves_in(t)])
         return self.made[cost]
 
-
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-014
 class Ground(NamedTuple):
     "What all drafts of a task have in common."
 
@@ -124,7 +124,7 @@ class Ground(NamedTuple):
     computing: list  # Those without `read`
     folds: Folds
 
-# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-014
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-015
 def ground_of(task: Task, shown: Examples, layout: Layout) -> Ground:
     "The ground of a search, if lists are in this layout."
     given = layout.bring(shown)
@@ -136,7 +136,7 @@ def ground_of(task: Task, shown: Examples, layout: Layout) -> Ground:
     folds = Folds(_functions(home, computing), [[]])
     return Ground(room_of(task), layout, given, home, reading, computing, folds)
 
-# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-016
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-017
 MOST = 3  # Of an edit, with its trees
 NUMBERED = ("number", "none")
 AT_ONCE = ("fill", "append", "push", "extend")
@@ -161,11 +161,11 @@ def batches(draft: Draft, cost: int, ground: Ground) -> Iterator[Batch]:
         for kind in ("keep", "drop", "map", "mark"):
             yield Batch(kind, rows, rows, partial(_edit, kind, tree))
 
-
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-018
 def _edit(kind: str, tree: Callable[[int], Tree], n: int) -> Edit:
     return Edit(kind, tree(n))
 
-# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-017
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-019
 def _parts(where: Setting, cost: int, ground: Ground) -> Iterator[Batch]:
     "Parts whose two trees cost so much together."
     values = Values(where, ground.reading)
@@ -181,7 +181,7 @@ def _parts(where: Setting, cost: int, ground: Ground) -> Iterator[Batch]:
 def _part(values: Values, pairs: np.ndarray, n: int) -> Edit:
     return Edit("part", *map(values.tree, pairs[n].tolist()))
 
-
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-020
 def _folds(draft: Draft, cost: int, ground: Ground) -> Iterator[Batch]:
     "Folds by trees of this cost; behind other edits by cheap ones only."
     few = cost < 2 or not draft.edits
@@ -194,7 +194,7 @@ def _folds(draft: Draft, cost: int, ground: Ground) -> Iterator[Batch]:
 def _fold(trees: Sequence[Tree], start: str, n: int) -> Edit:
     return Edit("fold", trees[n], start)
 
-# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-019
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-022
 @numba.njit(cache=True)
 @no_type_check
 def _outcome(M, target, mask, factors, end):
@@ -230,7 +230,7 @@ def _try_all(kind, memory, rows, more, first, goal, last):
             hashes[n] = mix(h + np.uint64(kind >= NUMBER)) | np.uint64(1)
     return right, hashes
 
-# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-020
+# %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-023
 class Goal(NamedTuple):
     "What lists are to become, and factors to hash them by."
 

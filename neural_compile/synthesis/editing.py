@@ -53,14 +53,14 @@ class Drafts:
         self.levels.append(_made(self.new, most, self.ground.home))
         self.new = []
 
-
+# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-012
 def drafts_of(task: Task, shown: Examples, layout: Layout) -> Drafts:
     "No drafts yet but the lists themselves."
     ground = ground_of(task, shown, layout)
     start = Draft(ground.given.memory.astype(np.int16))
     return Drafts(ground, goal_of(ground.given), [[start]])
 
-# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-012
+# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-013
 KEPT = 4  # Right edits of a batch that become candidates
 
 
@@ -79,7 +79,7 @@ def _made(new: list[tuple], most: int, home: Setting) -> list[Draft]:
         made.append(Draft(after, (*draft.edits, edit)))
     return made
 
-# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-013
+# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-014
 def _tried(
     drafts: Drafts, draft: Draft, batch: Batch, cost: int, ends: bool
 ) -> Progress:
@@ -104,7 +104,7 @@ def _candidate(edits: tuple[Edit, ...], cost: int, ground: Ground) -> Candidate 
     words = " · ".join(map(str, edits)) or "nothing"
     return Candidate(answer, words, cost, solves=True, kind="edits")
 
-# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-015
+# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-016
 @dataclass(frozen=True)
 class Edits(Search):
     "Edits of lists, by cost; for tasks that are about lists."
@@ -131,7 +131,7 @@ class Edits(Search):
                 yield from drafts.grow(cost, cost == self.cost, self.drafts)
             yield Progress(f"edits of cost {cost}", exhausted=("edits", cost))
 
-# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-016
+# %% ../../nbs/synthesis/13_editing.ipynb #13-editing-017
 def _nothing(ground: Ground) -> Candidate | None:
     "No edit at all, where that is right: a list that is moved, or its length."
     given = ground.given

@@ -64,25 +64,35 @@ def _wanted(layout: Layout, memory: np.ndarray, target: np.ndarray) -> list[int]
 
 # %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-009
 def _fits(layout: Layout, given: Examples) -> bool:
-    "Whether inputs and checked cells are what a layout says."
-    cells = np.arange(given.base)
-    for m, target, mask in zip(given.memory, given.target, given.mask):
-        end = layout.before + len(_values(m, layout.before, layout.ended))
-        if end >= given.base and layout.ended:
-            return False
-        if layout.out == "number":
-            checked = cells == 0
-        else:
-            first = m[0] if layout.out == "there" else layout.before * layout.ended
-            last = first + len(_wanted(layout, m, target))
-            checked = (cells >= first) & (cells <= last)
-            if layout.out == "there" and not mask[min(last, given.base - 1)]:
-                checked &= cells < last  # The end need not be asked for
-        if (mask != checked).any() or (layout.out != "there" and m[end:].any()):
-            return False
-    return True
+    "Whether inputs and checked cells are what a layout says; not all lists are empty."
+    rows = zip(given.memory, given.target, given.mask)
+    lengths = [_length(layout, *row) for row in rows]
+    return None not in lengths and any(lengths)
 
 
+def _length(layout: Layout, memory, target, mask) -> int | None:
+    "The length of a list, if it is what a layout says, with what is checked."
+    x = _values(memory, layout.before, layout.ended)
+    end = layout.before + len(x)
+    clean = layout.out == "there" or not memory[end:].any()
+    if not clean or (layout.ended and end >= len(memory)):
+        return None
+    return len(x) if _checked(layout, memory, target, mask) else None
+
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-010
+def _checked(layout: Layout, memory, target, mask) -> bool:
+    "Whether what is checked is an answer of this layout."
+    cells = np.arange(len(memory))
+    if layout.out == "number":
+        return bool((mask == (cells == 0)).all())
+    first = memory[0] if layout.out == "there" else layout.before * layout.ended
+    last = first + len(_wanted(layout, memory, target))
+    wanted = (cells >= first) & (cells <= last)
+    if layout.out == "there" and not mask[min(last, len(memory) - 1)]:
+        wanted &= cells < last  # The end need not be asked for
+    return bool((mask == wanted).all())
+
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-011
 def layouts_of(given: Examples) -> list[Layout]:
     "The layouts that fit all examples; none if the task is not about lists."
     every = [Layout(1, False, out) for out in ("here", "number")]
@@ -91,7 +101,7 @@ def layouts_of(given: Examples) -> list[Layout]:
     every += [Layout(k, True, "there") for k in (1, 2)]
     return [layout for layout in every if _fits(layout, given)]
 
-# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-012
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-014
 def _enter(layout: Layout, w: Writing):
     "Rows that bring a list into the form of edits."
     for k in range(layout.before):
@@ -107,7 +117,7 @@ def _enter(layout: Layout, w: Writing):
         repeat(w, "a", lambda: _carry(w))
     w.put("write", "0", "i")
 
-
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-015
 def _move(w: Writing, source: str, goal: str):
     "The next cell after one goes to the next cell after another."
     w.put("inc", source, to=source)
@@ -123,7 +133,7 @@ def _carry(w: Writing):
     w.put("write", "i", "a")
     w.let("a", "x")
 
-# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-014
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-017
 def _leave(layout: Layout, w: Writing):
     "Rows that bring a list back into its own form, or to where it is wanted."
     w.put("read", "0", to="n")
@@ -139,7 +149,7 @@ def _leave(layout: Layout, w: Writing):
         repeat(w, ("sub", "n", "i"), lambda: _move_back(w))
         w.put("write", "n", "0")
 
-
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-018
 def _copy_last(w: Writing):
     w.put("dec", "to", to="to")
     w.put("read", "n", to="x")
@@ -152,7 +162,7 @@ def _move_back(w: Writing):
     w.put("write", "i", "x")
     w.put("inc", "i", to="i")
 
-# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-015
+# %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-019
 def lower_in(
     layout: Layout,
     edits: Sequence[Edit],  # Their trees may name the numbers before a list: m0, m1

@@ -79,7 +79,7 @@ def _unless(kind: str, w: Writing):
     w.put(f"jump loop{w.mark}", "0")
     w.put(f"stays{w.mark}:")
 
-
+# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-013
 def _over_elements(edit: Edit, w: Writing):
     "keep, drop, map, mark, fill: a loop over elements, and what is left of each."
     selects = edit.kind in _SELECT
@@ -103,7 +103,7 @@ def _over_elements(edit: Edit, w: Writing):
     if selects:
         w.put("write", "0", "out")
 
-# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-013
+# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-014
 def _with_a_number(edit: Edit, w: Writing):
     "fold, push: a number goes along."
     pushes = edit.kind == "push"
@@ -130,7 +130,7 @@ def _grow(w: Writing):
     w.put("write", "n", "a")
     w.put("write", "0", "n")
 
-# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-014
+# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-015
 def _copied(edit: Edit, w: Writing):
     "part, extend: cells go elsewhere, one by one."
     if edit.kind == "part":
@@ -151,7 +151,7 @@ def _copied(edit: Edit, w: Writing):
     repeat(w, ("sub", "end", "i" if edit.kind == "part" else "out"), body)
     w.put("write", "0", "out")
 
-# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-015
+# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-016
 def _turned(edit: Edit, w: Writing):
     "reverse: from both ends to the middle."
     w.let("low", "1")
@@ -176,7 +176,7 @@ def _at_once(edit: Edit, w: Writing):
     else:
         w.put("write", "0", "a")
 
-# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-016
+# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-017
 _WAYS = {
     **dict.fromkeys(("keep", "drop", "map", "mark", "fill"), _over_elements),
     **dict.fromkeys(("fold", "push"), _with_a_number),
@@ -198,7 +198,7 @@ def write_edits(edits: Sequence[Edit], rows: list[Row], names: dict[str, str]):
             w.put("read", "n", to="l")
         _WAYS[edit.kind](edit, w)
 
-
+# %% ../../nbs/synthesis/10_writing.ipynb #10-writing-018
 def lower_edits(edits: Sequence[Edit], room: Room = Room(8)) -> Answer | None:
     "Assembly for edits, one after the other, or None if there are too few registers."
     rows: list[Row] = []
