@@ -40,6 +40,7 @@ from neural_compile.synthesis.values import (
     Tree,
     Values,
     ahead,
+    filled,
     primitives,
     setting,
 )
@@ -82,7 +83,7 @@ def of_cost(
 
 
 def _tree_at(values: Values, operation, numbers: np.ndarray, n: int) -> Tree:
-    return values.tree_of(operation, numbers[n].tolist())
+    return filled(operation.pattern, [values.tree(k) for k in numbers[n].tolist()])
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-012
 def _functions(home: Setting, operations: list) -> Values:

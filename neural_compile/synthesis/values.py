@@ -128,25 +128,23 @@ class Values:
         leaves = np.array([*where.leaves.values()])
         new = self.seen.add(hash_rows(leaves))
         self.rows = leaves[new]  # The values themselves, [values, points]
-        names = [name for name, is_new in zip(where.leaves, new) if is_new]
+        names = np.array([*where.leaves])[new].tolist()
         self.made: list[Made] = [(name, ()) for name in names]
         self.starts = [0, len(self.rows)]  # Cost c: rows[starts[c]:starts[c + 1]]
 
     def tree(self, n: int) -> Tree:
         "The tree that made a value."
         what, arguments = self.made[n]
-        return what if isinstance(what, str) else self.tree_of(what, arguments)
-
-    def tree_of(self, operation: "Operation", arguments: Sequence[int]) -> Tree:
-        "The tree of an operation on values."
-        return filled(operation.pattern, [self.tree(k) for k in arguments])
+        if isinstance(what, str):
+            return what
+        return filled(what.pattern, [self.tree(k) for k in arguments])
 
     def cost(self, n: int) -> int:
         "What a value costs."
         return int(np.searchsorted(self.starts, n, side="right")) - 1
 
     def grow(self) -> Iterator[tuple[int, int]]:
-        "One more level; yields how many trees were tried and how many values were new."
+        "One more level; yields how many trees were tried and how many were new."
         return _grow(self)
 
 # %% ../../nbs/synthesis/4_values.ipynb #4-values-027
