@@ -22,7 +22,7 @@ from ..assembly.suites import suites
 from ..assembly.tasks import Task
 from .campaigns import campaign, read_json, write_json
 from .rivals import SEARCHES, Limits, Rival, fits
-from .trained_networks import NETWORKS
+from .trained import NETWORKS
 
 # %% ../../nbs/experiments/16_arena.ipynb #bf7c3706
 RIVALS: dict[str, Rival] = {**SEARCHES, **NETWORKS}

@@ -8,7 +8,7 @@ __all__ = ['SLOTS', 'WORD', 'READS', 'ORDERS', 'by_content', 'shifted', 'sharpen
            'allocation', 'linked', 'Linked', 'Orders', 'write_at',
            'read_at', 'DNC', 'dnc_step']
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-002
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-002
 from typing import NamedTuple
 
 import equinox as eqx
@@ -18,7 +18,7 @@ import numpy as np
 from jax import nn
 from jaxtyping import Array, Float, Key
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-006
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-006
 def by_content(
     memory: Float[Array, "slots word"],
     key: Float[Array, " word"],
@@ -28,7 +28,7 @@ def by_content(
     unit = lambda x: x / jnp.sqrt((x * x).sum(-1, keepdims=True) + 1e-6)
     return nn.softmax(strength * unit(memory) @ unit(key))
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-008
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-008
 def shifted(
     weights: Float[Array, " slots"],
     shift: Float[Array, "3"],  # Of −1, 0 and 1; sums to 1
@@ -45,7 +45,7 @@ def sharpened(
     powers = (weights + 1e-9) ** power
     return powers / powers.sum()
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-011
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-011
 def split(numbers: Array, sizes: list[int]) -> list[Array]:
     "A row of numbers in parts."
     return jnp.split(numbers, np.cumsum(sizes)[:-1])
@@ -67,9 +67,10 @@ class Wish(NamedTuple):
         found = by_content(memory, self.key, over_one(self.rest[0]))
         gate = nn.sigmoid(self.rest[1])
         kept = gate * found + (1 - gate) * before
-        return sharpened(shifted(kept, nn.softmax(self.rest[2:5])), over_one(self.rest[5]))
+        moved = shifted(kept, nn.softmax(self.rest[2:5]))
+        return sharpened(moved, over_one(self.rest[5]))
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-013
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-013
 def written(memory: Array, weights: Array, erase: Array, add: Array) -> Array:
     "Equations 3 and 4."
     return memory * (1 - jnp.outer(weights, erase)) + jnp.outer(weights, add)
@@ -84,7 +85,7 @@ class Tape(NamedTuple):
     reads: Float[Array, " slots"]
     read: Float[Array, " word"]  # What was read last
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-014
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-014
 SLOTS, WORD = 16, 16  # Of memories: how many slots, and numbers in each
 
 
@@ -112,7 +113,8 @@ class NTM(eqx.Module):
     def start(self) -> Tape:
         "An empty memory, and heads at slot 0."
         first, hidden = jnp.eye(SLOTS)[0], jnp.zeros(self.gates.hidden_size)
-        return Tape(hidden, jnp.full((SLOTS, WORD), 1e-2), first, first, jnp.zeros(WORD))
+        memory, read = jnp.full((SLOTS, WORD), 1e-2), jnp.zeros(WORD)
+        return Tape(hidden, memory, first, first, read)
 
     def __call__(self, state: Tape, row: Array) -> tuple[Tape, Array]:
         hidden = self.gates(jnp.concatenate([row, state.read]), state.hidden)
@@ -124,7 +126,7 @@ class NTM(eqx.Module):
         after = Tape(hidden, memory, writes, reads, read)
         return after, jnp.concatenate([hidden, read])
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-016
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-016
 def usage(used: Array, writes: Array, reads: Array, free: Array) -> Array:
     "What is in use after a write, but for what was read and released."
     retained = jnp.prod(1 - free[:, None] * reads, axis=0)
@@ -133,18 +135,17 @@ def usage(used: Array, writes: Array, reads: Array, free: Array) -> Array:
 
 def allocation(used: Float[Array, " slots"]) -> Float[Array, " slots"]:
     "Where to write: the slot that is used least, as far as it is free."
-    number = jnp.arange(len(used))
-    earlier = (used[:, None] == used) & (number[:, None] < number)
-    freer = (used[:, None] < used) | earlier
-    return (1 - used) * jnp.where(freer, used[:, None], 1.0).prod(0)
+    number, other, this = jnp.arange(len(used)), used[:, None], used[None]
+    earlier = (other == this) & (number[:, None] < number[None])
+    return (1 - used) * jnp.where((other < this) | earlier, other, 1.0).prod(0)
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-019
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-019
 def linked(links: Array, last: Array, writes: Array) -> tuple[Array, Array]:
     "Links and precedence after a write."
-    kept = (1 - writes[:, None] - writes) * links + jnp.outer(writes, last)
+    kept = (1 - writes[:, None] - writes[None]) * links + jnp.outer(writes, last)
     return kept * (1 - jnp.eye(len(writes))), (1 - writes.sum()) * last + writes
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-021
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-021
 READS = 2  # Heads that read
 
 
@@ -173,7 +174,7 @@ class Orders(NamedTuple):
     free: Array
     modes: Array  # Backward, by content, forward, for each head that reads
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-022
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-022
 ORDERS = [READS * WORD, READS, WORD, 3, WORD, WORD, READS, 3 * READS]
 
 
@@ -193,7 +194,7 @@ def read_at(before: Array, memory: Array, links: Array, orders: Orders) -> Array
     ways = jnp.stack([before @ links, found, before @ links.T], axis=1)
     return jnp.einsum("hk,hks->hs", modes, ways)
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-023
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-023
 class DNC(eqx.Module):
     "A differentiable neural computer."
 
@@ -212,7 +213,8 @@ class DNC(eqx.Module):
 
     def start(self) -> Linked:
         "An empty memory, and nothing read or written."
-        hidden, memory = jnp.zeros(self.gates.hidden_size), jnp.full((SLOTS, WORD), 1e-2)
+        hidden = jnp.zeros(self.gates.hidden_size)
+        memory = jnp.full((SLOTS, WORD), 1e-2)
         none, links = jnp.zeros(SLOTS), jnp.zeros((SLOTS, SLOTS))
         reads, read = jnp.zeros((READS, SLOTS)), jnp.zeros(READS * WORD)
         return Linked(hidden, memory, none, none, reads, none, links, read)
@@ -220,7 +222,7 @@ class DNC(eqx.Module):
     def __call__(self, state: Linked, row: Array) -> tuple[Linked, Array]:
         return dnc_step(self, state, row)
 
-# %% ../../nbs/experiments/13_memories.ipynb #13_mem-024
+# %% ../../nbs/experiments/13_memories.ipynb #13-memories-024
 def dnc_step(dnc: DNC, state: Linked, row: Array) -> tuple[Linked, Array]:
     "Free, write, link, read."
     hidden = dnc.gates(jnp.concatenate([row, state.read]), state.hidden)

@@ -6,7 +6,7 @@
 __all__ = ['HEADS', 'REACH', 'BODIES', 'features', 'width', 'rows_of', 'Recurrent',
            'GRU', 'Block', 'attended', 'Transformer', 'Network', 'network']
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-002
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-002
 from collections.abc import Callable
 from typing import Any
 
@@ -19,23 +19,23 @@ from jaxtyping import Array, Float, Int, Key
 
 from .memories import DNC, NTM
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-006
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-006
 def features(
     values: Int[Array, "*shape"],  # 0 … base − 1
     base: int,
     most: int,  # No base is larger
 ) -> Float[Array, "*shape features"]:
     "Values as rows of numbers: one place each, binary digits, share of the base."
-    place = nn.one_hot(values, most)
-    digits = (values[..., None] >> jnp.arange(most.bit_length())) & 1
-    return jnp.concatenate([place, digits, values[..., None] / base], -1)
+    digits = [values >> k & 1 for k in range(most.bit_length())]
+    numbers = jnp.stack([*digits, values / base], -1)
+    return jnp.concatenate([nn.one_hot(values, most), numbers], -1)
 
 
 def width(most: int) -> int:
     "How many numbers `features` makes of a value."
     return most + most.bit_length() + 1
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-009
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-009
 def rows_of(
     memory: Int[Array, " base"],
     registers: Int[Array, " given"],  # Those that the task preloads
@@ -56,7 +56,7 @@ def rows_of(
         axis=-1,
     )
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-011
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-011
 class Recurrent(eqx.Module):
     "A recurrent cell that goes through memory twice."
 
@@ -74,7 +74,7 @@ class Recurrent(eqx.Module):
         _, outputs = jax.lax.scan(step, self.cell.start(), both)
         return outputs[len(rows) :]
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-013
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-013
 class GRU(eqx.Module):
     "A gated recurrent unit."
 
@@ -96,7 +96,7 @@ class GRU(eqx.Module):
         state = self.gates(row, state)
         return state, state
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-016
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-016
 HEADS, REACH = 4, 8  # Of a block: heads, and the largest distance told apart
 
 
@@ -121,19 +121,19 @@ class Block(eqx.Module):
         x = x + jax.vmap(self.put)(attended(self, jax.vmap(self.norms[0])(x)))
         return x + jax.vmap(lambda row: self.think(self.norms[1](row)))(x)
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-017
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-017
 def attended(block: Block, x: Array) -> Float[Array, "base size"]:
     "What each cell gets from all of them."
     base, size = x.shape
     parts = jax.vmap(block.ask)(x).reshape(base, 3, HEADS, size // HEADS)
     query, key, value = jnp.moveaxis(parts, 1, 0)
     at = jnp.arange(base)
-    distance = jnp.clip(at - at[:, None], -REACH, REACH) + REACH
+    distance = jnp.clip(at[None] - at[:, None], -REACH, REACH) + REACH
     match = jnp.einsum("qhd,khd->hqk", query, key) / np.sqrt(size / HEADS)
     shares = nn.softmax(match + block.near[:, distance])
     return jnp.einsum("hqk,khd->qhd", shares, value).reshape(base, size)
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-018
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-018
 class Transformer(eqx.Module):
     "Blocks over all cells at once."
 
@@ -150,7 +150,7 @@ class Transformer(eqx.Module):
     @property
     def size(self) -> int:
         "Numbers in an output."
-        return self.first.out_features
+        return len(self.first.weight)
 
     def __call__(self, rows: Float[Array, "base inputs"]) -> Float[Array, "base size"]:
         x = jax.vmap(self.first)(rows)
@@ -158,7 +158,7 @@ class Transformer(eqx.Module):
             x = block(x)
         return jax.vmap(self.norm)(x)
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-021
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-021
 class Network(eqx.Module):
     "What each memory cell shall hold, as a score of each value."
 
@@ -177,7 +177,7 @@ class Network(eqx.Module):
         known = jax.vmap(self.values)(features(jnp.arange(base), base, self.most))
         return outputs @ known.T
 
-# %% ../../nbs/experiments/14_networks.ipynb #14_net-023
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-023
 BODIES: dict[str, Callable[..., Any]] = {  # (inputs, *, key) → body
     "gru": lambda inputs, key: Recurrent(GRU(inputs + 1, 128, key=key)),
     "ntm": lambda inputs, key: Recurrent(NTM(inputs + 1, 64, key=key)),

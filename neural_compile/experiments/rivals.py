@@ -7,7 +7,7 @@ __all__ = ['Rival', 'SEARCHES', 'Limits', 'Prediction', 'Offer', 'fits']
 
 # %% ../../nbs/experiments/10_rivals.ipynb #9a6656c9
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -27,6 +27,7 @@ class Limits(NamedTuple):
     key: int = 0  # Seed of what is random
 
 
+@runtime_checkable
 class Prediction(Protocol):
     "What answers a task without a program."
 
