@@ -14,7 +14,7 @@ from neural_compile.experiments.rivals import Limits, Offer, fits
 from neural_compile.experiments.trained import (
     CHUNK,
     NETWORKS,
-    Learning,
+    Lessons,
     learn,
     steps_for,
     table,
@@ -146,11 +146,11 @@ def test_a_table_has_every_number_of_cells_and_what_is_given():
 
 
 def test_steps_follow_from_units():
-    task, learning = nc.TASKS["map_inc"], Learning()
+    task, lessons = nc.TASKS["map_inc"], Lessons()
     for kind in BODIES:
-        assert steps_for(0.5, kind, task, learning) == 0
-        few, many = (steps_for(u, kind, task, learning) for u in (15, 30))
-        assert 0 < few < many <= learning.most and many % CHUNK == 0
+        assert steps_for(0.5, kind, task, lessons) == 0
+        few, many = (steps_for(u, kind, task, lessons) for u in (15, 30))
+        assert 0 < few < many <= lessons.most and many % CHUNK == 0
     assert NETWORKS["gru"](task, Limits(units=0.5)) == Offer(None, "", 0.0)
 
 

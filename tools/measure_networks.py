@@ -12,7 +12,7 @@ from neural_compile.experiments.arena import ASKED, SEED, meet, shares
 from neural_compile.experiments.campaigns import campaign, write_json
 from neural_compile.experiments.networks import BODIES
 from neural_compile.experiments.rivals import SEARCHES, Limits, fits
-from neural_compile.experiments.trained import CHUNK, Learning, learn
+from neural_compile.experiments.trained import CHUNK, Lessons, learn
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = "running_sum"  # Where one is measured
@@ -42,9 +42,9 @@ def lengths(settings):
 
 def rates(settings):
     """What comes of another learning rate."""
-    task, learning = suites["development"][TASK], Learning(rate=settings["rate"])
+    task, lessons = suites["development"][TASK], Lessons(rate=settings["rate"])
     limits = Limits(settings["units"], settings["seconds"])
-    answer, losses = learn(settings["rival"], task, limits, learning)
+    answer, losses = learn(settings["rival"], task, limits, lessons)
     how = f"{len(losses) * CHUNK} steps, loss {losses[-1]:.4f}"
     return {"shares": shares(answer, task), "how": how}
 

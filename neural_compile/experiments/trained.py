@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Table', 'START', 'ROW', 'CHUNK', 'BLOCK', 'NETWORKS', 'table', 'scores',
-           'cross_entropy', 'Learning', 'steps_for', 'optimizer', 'Trainer',
+           'cross_entropy', 'Lessons', 'steps_for', 'optimizer', 'Trainer',
            'train_on', 'begin', 'Trained', 'learn']
 
 # %% ../../nbs/experiments/15_trained.ipynb #15-trained-002
@@ -54,7 +54,7 @@ def cross_entropy(net: Network, rows: Table) -> Float[Array, ""]:
 
 # %% ../../nbs/experiments/15_trained.ipynb #15-trained-013
 @dataclass(frozen=True)
-class Learning:
+class Lessons:
     "How networks are trained; chosen on tasks that are for that."
 
     batch: int = 32
@@ -69,10 +69,10 @@ ROW = {"gru": 1.6e-5, "ntm": 3e-5, "dnc": 4e-5, "transformer": 2.5e-5}  # Units 
 CHUNK = 100  # Steps between two looks at the loss
 
 # %% ../../nbs/experiments/15_trained.ipynb #15-trained-014
-def steps_for(units: float, kind: str, task: Task, learning: Learning) -> int:
+def steps_for(units: float, kind: str, task: Task, lessons: Lessons) -> int:
     "Training steps that so many units pay for, a multiple of CHUNK."
-    price = ROW[kind] * learning.batch * task.base
-    many = int(min((units - START) / price, learning.most))
+    price = ROW[kind] * lessons.batch * task.base
+    many = int(min((units - START) / price, lessons.most))
     return max(many // CHUNK, 0) * CHUNK
 
 
@@ -160,19 +160,19 @@ def learn(
     kind: str,  # Of BODIES
     task: Task,
     limits: Limits = Limits(),
-    learning: Learning = Learning(),
+    lessons: Lessons = Lessons(),
 ) -> tuple[Trained, list[float]]:
     "A network trained on a task, and its losses, a mean for each CHUNK of steps."
     until = time.monotonic() + limits.seconds
     key, given = jax.random.key(limits.key), task.given
-    steps = steps_for(limits.units, kind, task, learning)
-    trainer = begin(kind, task, key, optimizer(steps, learning.rate))
-    rules, losses = (steps, learning.rate, learning.batch), list[float]()
-    rows = table(task, given, learning.each, limits.key)
+    steps = steps_for(limits.units, kind, task, lessons)
+    trainer = begin(kind, task, key, optimizer(steps, lessons.rate))
+    rules, losses = (steps, lessons.rate, lessons.batch), list[float]()
+    rows = table(task, given, lessons.each, limits.key)
     while len(losses) * CHUNK < steps and time.monotonic() < until:
         trainer, loss = train_on(trainer, rows, key, rules)
         losses.append(float(loss))
-        if losses[-1] < learning.enough:
+        if losses[-1] < lessons.enough:
             break
     return Trained(trainer.net, tuple(given)), losses
 
@@ -181,11 +181,11 @@ def _rival(kind: str) -> Rival:
     "A kind of network as a rival."
 
     def rival(task: Task, limits: Limits) -> Offer:
-        if steps_for(limits.units, kind, task, Learning()) == 0:
+        if steps_for(limits.units, kind, task, Lessons()) == 0:
             return Offer(None, "", 0.0)
         found, losses = learn(kind, task, limits)
         steps, last = len(losses) * CHUNK, losses[-1] if losses else float("nan")
-        price = ROW[kind] * Learning.batch * task.base
+        price = ROW[kind] * Lessons.batch * task.base
         how = f"{steps} steps, loss {last:.4f}"
         return Offer(found, how, START + steps * price)
 
