@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     seconds: float = 60.0
     key: int = 0  # Seed of what is random
 
-
+# %% ../../nbs/experiments/10_rivals.ipynb #10-rivals-said
 @runtime_checkable
 class Prediction(Protocol):
     "What answers a task without a program."

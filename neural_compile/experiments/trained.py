@@ -89,7 +89,7 @@ class Trainer(eqx.Module):
     moments: Any  # What the optimiser remembers
     done: Int[Array, ""]  # Steps
 
-
+# %% ../../nbs/experiments/15_trained.ipynb #15-trained-018
 @eqx.filter_jit
 def train_on(trainer: Trainer, rows: Table, key: Array, rules: tuple[int, float, int]):
     "The next CHUNK steps, and their mean loss; rules: steps in all, rate, batch."
@@ -113,7 +113,7 @@ def train_on(trainer: Trainer, rows: Table, key: Array, rules: tuple[int, float,
     after = Trainer(eqx.combine(weights, fixed), moments, trainer.done + CHUNK)
     return after, losses.mean()
 
-# %% ../../nbs/experiments/15_trained.ipynb #15-trained-018
+# %% ../../nbs/experiments/15_trained.ipynb #15-trained-019
 def begin(kind: str, task: Task, key: Array, adam: Any) -> Trainer:
     "A network with random weights, for the largest base that will be asked."
     sizes = [(task.cells, task.base), *task.family, *task.tests]
@@ -122,7 +122,7 @@ def begin(kind: str, task: Task, key: Array, adam: Any) -> Trainer:
     moments = adam.init(eqx.filter(net, eqx.is_inexact_array))
     return Trainer(net, moments, jnp.zeros((), int))
 
-# %% ../../nbs/experiments/15_trained.ipynb #15-trained-020
+# %% ../../nbs/experiments/15_trained.ipynb #15-trained-021
 BLOCK = 500  # Examples predicted at a time
 
 
@@ -131,7 +131,7 @@ def _likeliest(net: Network, rows: Table) -> Int[Array, "examples base"]:
     "The value of the highest score, for each cell."
     return scores(net, rows).argmax(-1)
 
-
+# %% ../../nbs/experiments/15_trained.ipynb #15-trained-022
 @dataclass(frozen=True)
 class Trained:
     "A network that was trained on a task."
@@ -155,7 +155,7 @@ class Trained:
         "Whether it is right on all that a program is asked."
         return all(fits(self, given).all() for given in verified_on(task))
 
-# %% ../../nbs/experiments/15_trained.ipynb #15-trained-023
+# %% ../../nbs/experiments/15_trained.ipynb #15-trained-025
 def learn(
     kind: str,  # Of BODIES
     task: Task,
@@ -176,7 +176,7 @@ def learn(
             break
     return Trained(trainer.net, tuple(given)), losses
 
-# %% ../../nbs/experiments/15_trained.ipynb #15-trained-024
+# %% ../../nbs/experiments/15_trained.ipynb #15-trained-026
 def _rival(kind: str) -> Rival:
     "A kind of network as a rival."
 
