@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from .memories import DNC, NTM
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-006
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-007
 def features(
     values: Int[Array, "*shape"],  # 0 … base − 1
     base: int,
@@ -35,7 +35,7 @@ def width(most: int) -> int:
     "How many numbers `features` makes of a value."
     return most + most.bit_length() + 1
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-009
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-010
 def rows_of(
     memory: Int[Array, " base"],
     registers: Int[Array, " given"],  # Those that the task preloads
@@ -56,7 +56,7 @@ def rows_of(
         axis=-1,
     )
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-011
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-012
 class Recurrent(eqx.Module):
     "A recurrent cell that goes through memory twice."
 
@@ -74,7 +74,7 @@ class Recurrent(eqx.Module):
         _, outputs = jax.lax.scan(step, self.cell.start(), both)
         return outputs[len(rows) :]
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-013
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-014
 class GRU(eqx.Module):
     "A gated recurrent unit."
 
@@ -96,7 +96,7 @@ class GRU(eqx.Module):
         state = self.gates(row, state)
         return state, state
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-016
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-017
 HEADS, REACH = 4, 8  # Of a block: heads, and the largest distance told apart
 
 
@@ -121,7 +121,7 @@ class Block(eqx.Module):
         x = x + jax.vmap(self.put)(attended(self, jax.vmap(self.norms[0])(x)))
         return x + jax.vmap(lambda row: self.think(self.norms[1](row)))(x)
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-017
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-018
 def attended(block: Block, x: Array) -> Float[Array, "base size"]:
     "What each cell gets from all of them."
     base, size = x.shape
@@ -133,7 +133,7 @@ def attended(block: Block, x: Array) -> Float[Array, "base size"]:
     shares = nn.softmax(match + block.near[:, distance])
     return jnp.einsum("hqk,khd->qhd", shares, value).reshape(base, size)
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-018
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-019
 class Transformer(eqx.Module):
     "Blocks over all cells at once."
 
@@ -158,7 +158,7 @@ class Transformer(eqx.Module):
             x = block(x)
         return jax.vmap(self.norm)(x)
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-021
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-022
 class Network(eqx.Module):
     "What each memory cell shall hold, as a score of each value."
 
@@ -177,7 +177,7 @@ class Network(eqx.Module):
         known = jax.vmap(self.values)(features(jnp.arange(base), base, self.most))
         return outputs @ known.T
 
-# %% ../../nbs/experiments/14_networks.ipynb #14-networks-023
+# %% ../../nbs/experiments/14_networks.ipynb #14-networks-024
 BODIES: dict[str, Callable[..., Any]] = {  # (inputs, *, key) → body
     "gru": lambda inputs, key: Recurrent(GRU(inputs + 1, 128, key=key)),
     "ntm": lambda inputs, key: Recurrent(NTM(inputs + 1, 64, key=key)),
