@@ -16,10 +16,7 @@ from neural_compile.experiments.trained import CHUNK, Lessons, learn
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = "running_sum"  # Where one is measured
-TASKS = {  # Where shares are taken; all are for development
-    "development": ["running_sum", "double", "maximum"],
-    "recurrences": ["delay", "alternating_sum"],
-}
+TASKS = "running_sum", "double", "maximum"  # Where shares are taken
 RATES = 1e-3, 1e-2  # Beside the one that was chosen
 LIMITS = Limits(units=30, seconds=1200)
 
@@ -57,9 +54,10 @@ def main():
             rival: dict(limits, rival=rival, task=TASK, base=16) for rival in rivals
         }),
         "tasks": (meet, {
-            f"{suite}.{rival}.{task}": dict(limits, suite=suite, rival=rival, task=task)
-            for suite, names in TASKS.items()
-            for task in names
+            f"development.{rival}.{task}": dict(
+                limits, suite="development", rival=rival, task=task
+            )
+            for task in TASKS
             for rival in BODIES
         }),
         "settings": (rates, {
