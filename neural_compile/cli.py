@@ -229,7 +229,7 @@ def arena(
         str, typer.Argument(help="A suite of tasks, such as recurrences or paper.")
     ],
     rivals: Annotated[
-        str, typer.Option(help="Ways of searching, and tuning and induce.")
+        str, typer.Option(help="Ways of searching, tuning, induce, and networks.")
     ] = "language,assembly,walks,all,induce",
     units: Annotated[
         float, typer.Option(help="Work for each task; 1 is about a second.")

@@ -58,7 +58,7 @@ def claimed():
     found = set()
     for record in load_arena(RECORD).records.values():
         result, settings = record["result"], record["settings"]
-        if result["strict"]:
+        if result["strict"] and "program" in result["answer"]:
             clock = tuple(result["answer"]["clock"].values())
             where = settings["suite"], settings["task"]
             found.add((*where, result["answer"]["program"], clock))

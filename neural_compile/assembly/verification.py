@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXHAUSTIVE', 'Clock', 'check_examples', 'Instance', 'Verification',
-           'every_input', 'sizes', 'accept', 'verify']
+           'every_input', 'sizes', 'accept', 'verify', 'verified_on']
 
 # %% ../../nbs/assembly/7_verification.ipynb #7-verification-009
 import math
@@ -249,3 +249,8 @@ def verify(
         return accepted
     last = _judge_all(program, clock, _tested(task, inputs))
     return Verification(accepted.instances + last.instances)
+
+# %% ../../nbs/assembly/7_verification.ipynb #b2919263
+def verified_on(task: Task, *, inputs: int = 1000) -> list[Examples]:
+    "The examples that `verify` asks about, size by size."
+    return [given for _, given in _asked(task, inputs) + _tested(task, inputs)]
