@@ -18,19 +18,9 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 HERE = Path(__file__).resolve().parent
-IMPORTED = (
-    "notebooks",  # which is what starts kernels
-    "ipykernel.kernelapp",
-    "ipykernel.zmqshell",
-    "IPython.core.completer",
-    "ipywidgets",
-    "matplotlib.pyplot",
-    "equinox",
-    "optax",
-    "numba",
-    "fastcore.test",
-    "sklearn.datasets",
-)
+KERNEL = ("ipykernel.kernelapp", "ipykernel.zmqshell", "IPython.core.completer")
+USED = ("ipywidgets", "matplotlib.pyplot", "equinox", "optax", "numba", "fastcore.test")
+IMPORTED = ("notebooks", *KERNEL, *USED, "sklearn.datasets")
 # As a kernel sets it, but where matplotlib reads it: before it is imported
 INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 forking = multiprocessing.get_context("forkserver")
