@@ -12,38 +12,47 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from neural_compile.appendix import searches
 from neural_compile.assembly.programs import InputError
 from neural_compile.cli import app
 from neural_compile.taskfiles import task_from
 
 ROOT = Path(__file__).parent.parent
-MAP = "tests/programs/map.asm"
+MAP = str(ROOT / "tests/programs/map.asm")
 CORES = "neural_compile.appendix.fast.use_cores"
 COMMANDS = ("induce", "run", "tasks", "table1", "study", "arena", "bench")
 
 
-def call(*arguments, code=0, cwd=ROOT):
+def shell(*arguments, code=0):
+    "The command line in a process of its own, where JAX has not yet been started."
     command = [sys.executable, "-m", "neural_compile.cli", *map(str, arguments)]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == code, ran.stdout + ran.stderr
+    return ran
+
+
+def call(*arguments, code=0):
+    "The command line in this process, which is faster."
+    ran = CliRunner().invoke(app, list(map(str, arguments)))
+    assert ran.exit_code == code, ran.output
     return ran
 
 
 def test_induce_prints_a_program_and_exits_with_0_only_if_it_is_verified(tmp_path):
     path = tmp_path / "x.safetensors"
-    found = json.loads(call("induce", "map_inc", "--json", "--save", path).stdout)
+    found = json.loads(shell("induce", "map_inc", "--json", "--save", path).stdout)
     assert found["verified"] and "inc" in found["program"]
     assert found["clock"]["per_cell"] == 5
     import neural_compile as nc
 
     assert str(nc.load(path).program) == found["program"]
-    lost = call("induce", "sort", "--time-limit", "0.1", code=1).stdout
+    lost = shell("induce", "sort", "--time-limit", "0.1", code=1).stdout
     assert "no program found" in lost
 
 
 def test_a_report_is_a_page_of_its_own(tmp_path):
     path = tmp_path / "found.html"
-    call("induce", "map_inc", "--report", path)
+    shell("induce", "map_inc", "--report", path)
     page = path.read_text(encoding="utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
     assert "map(inc)" in page and "write" in page
@@ -55,7 +64,7 @@ def test_induce_takes_examples_from_a_file(tmp_path):
     outputs = [[2 * n % 8] for n in range(8)]
     given = {"base": 8, "inputs": inputs, "outputs": outputs}
     (tmp_path / "twice.json").write_text(json.dumps(given))
-    assert "held-back" in call("induce", tmp_path / "twice.json").stdout
+    assert "held-back" in shell("induce", tmp_path / "twice.json").stdout
 
 
 CURVE = """
@@ -77,7 +86,7 @@ def test_a_table_of_instructions_is_read_from_a_python_file(tmp_path):
     outputs = [[(n * n + 3) % 11] for n in range(11)]
     given = {"base": 11, "inputs": inputs, "outputs": outputs}
     (tmp_path / "curve.json").write_text(json.dumps(given))
-    found = json.loads(call("induce", tmp_path / "curve.json", *options).stdout)
+    found = json.loads(shell("induce", tmp_path / "curve.json", *options).stdout)
     assert found["verified"] and "curve" in found["program"]
     assert "curve" in call("run", program, "--memory", "3", code=2).stderr
 
@@ -212,12 +221,21 @@ def test_a_mistake_in_a_file_is_told_without_a_traceback(tmp_path):
     ],
 )
 def test_mistakes_are_told_and_exit_with_2(arguments, says):
-    ran = call(*arguments, code=2)
+    # Some mistakes are seen only once the cores are set up, before JAX is started
+    way = call if arguments[0] in ("run", "bench") else shell
+    ran = way(*arguments, code=2)
     assert says in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_a_shell_sees_a_mistake_too():
+    ran = shell("run", "missing.asm", code=2)
+    assert "missing.asm" in ran.stderr and "Traceback" not in ran.stderr
+    assert not ran.stdout
 
 
 def test_run_checks_expectations_and_runs_memories(tmp_path):
     assert "2 of 2 expectations hold" in call("run", MAP).stdout
+    assert "2 of 2 expectations hold" in shell("run", MAP).stdout
     options = ["--memory", "3,1,2", "--steps", 10]
     ran = json.loads(call("run", MAP, *options, "--json").stdout)
     assert ran["memory"] == [4, 2, 2, 0, 0, 0, 0, 0]
@@ -249,14 +267,15 @@ def test_help_needs_nothing_heavy():
 
 @lru_cache
 def once(measure, **settings):
-    "A measurement in this process, and not for long."
-    if "seconds" in inspect.signature(measure).parameters:
-        settings["seconds"] = 0.05
+    "A measurement in this process."
     return measure(**settings)
 
 
 def quickly(measure, *, cores=1, use=None, **settings):
-    "In place of `alone`."
+    "In place of `alone`: the same measurements, of less and not for long."
+    takes = inspect.signature(measure).parameters
+    less = {"seconds": 0.05, "count": 20_000}
+    settings |= {name: few for name, few in less.items() if name in takes}
     return dict(once(measure, **settings))
 
 
@@ -264,15 +283,21 @@ def measured(monkeypatch, what):
     "What `bench` measures quickly, through the command line."
     for module in ("bench", "searches"):
         monkeypatch.setattr(f"neural_compile.appendix.{module}.alone", quickly)
+    for space, (task, search, sizes) in searches.ENUMERATED.items():
+        smaller = {name: size - 1 for name, size in sizes.items()}
+        monkeypatch.setitem(searches.ENUMERATED, space, (task, search, smaller))
     monkeypatch.setattr(CORES, lambda cores=None: None)  # JAX runs here already
     ran = CliRunner().invoke(app, ["bench", what, "--json"])
     assert ran.exit_code == 0, ran.output
     return json.loads(ran.stdout)
 
 
-def test_bench_measures_ratios(monkeypatch):
+def test_bench_measures_tuning(monkeypatch):
     data = measured(monkeypatch, "tuning")
     assert data["tuning"][0]["ratio"] > 0 and "search" not in data
+
+
+def test_bench_measures_searches(monkeypatch):
     data = measured(monkeypatch, "synthesis")
     assert data["search"]["exact"]["ratio"] > 1 and "tuning" not in data
     assert all(0 < row["pruned"] < 1 for row in data["search"]["enumeration"])

@@ -150,30 +150,55 @@ def test_a_warning_of_sphinx_fails_the_build(tmp_path):
     assert docs.sphinx(source, tmp_path / "html")
 
 
-def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch, capsys):
+def write_notebooks(folder, **sources):
+    "Notebooks of the tutorials, each of one cell or several; returns their paths."
+    paths = [folder / f"nbs/tutorials/{name}.ipynb" for name in sources]
+    paths[0].parent.mkdir(parents=True)
+    for path, cells in zip(paths, sources.values()):
+        made = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        nbformat.write(nbformat.v4.new_notebook(cells=made), path)
+    return paths
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    "An empty project."
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "CACHE", tmp_path / "build")
-    for name, last in (
-        ("nbs/assembly/1_good.ipynb", "#| slow\n1 / 0"),
-        ("nbs/tutorials/01_bad.ipynb", "1 / 0"),
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(
-            nbformat.v4.new_notebook(
-                cells=[nbformat.v4.new_code_cell(source) for source in ("1 + 1", last)]
-            ),
-            tmp_path / name,
-        )
+    return tmp_path
+
+
+def test_a_kernel_is_fresh_and_its_end_is_told(project, capsys):
+    leave = ("import builtins, os, sys", "builtins.left = os.environ['LEFT'] = '1'")
+    fresh = (
+        "import builtins, os, sys",
+        "assert not hasattr(builtins, 'left')",
+        "assert 'LEFT' not in os.environ and 'notebooks' not in sys.modules",
+        "assert os.getcwd().endswith('tutorials')",
+        "import matplotlib",
+        "matplotlib.get_backend()",
+    )
+    dies = "import os\nos.abort()"
+    sources = dict(leaves=leave, fresh=fresh, dies=[dies])
+    paths = write_notebooks(project, **sources)
+    assert notebooks.run_all(paths) == ["nbs/tutorials/dies.ipynb"]
+    assert "Kernel died" in capsys.readouterr().out
+    outputs = nbformat.read(notebooks.cached(paths[1]), as_version=4).cells[-1].outputs
+    assert "inline" in outputs[0]["data"]["text/plain"]
+
+
+def test_a_notebook_that_fails_is_named(project, capsys):
+    write_notebooks(project, good=["1 + 1", "#| slow\n1 / 0"], worse=["1 + 1", "1 / 0"])
     good, bad = notebooks.notebooks()
-    assert notebooks.run_all([good, bad]) == ["nbs/tutorials/01_bad.ipynb"]
+    assert notebooks.run_all([good, bad]) == ["nbs/tutorials/worse.ipynb"]
     assert (
         "ZeroDivisionError" in capsys.readouterr().out
         and notebooks.cached(good).exists()
         and not notebooks.cached(bad).exists()
     )
     before = notebooks.cached(good)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/x.json").write_text("{}")
+    (project / "results").mkdir()
+    (project / "results/x.json").write_text("{}")
     assert (
         notebooks.cached(good) != before
     )  # what it may read has changed: run it again

@@ -139,8 +139,8 @@ def check_notebooks():
 
 def check_tests():
     # A file stays in one process, which makes its fixtures and compiles its shapes once
-    how = ["-q", "-n", "2", "--dist", "loadfile", "--ignore", "tests/browser"]
-    code = run("pytest", "tests", *how).returncode
+    how = ["-q", "-n", "2", "--dist", "loadfile", "--durations", "10"]
+    code = run("pytest", "tests", *how, "--ignore", "tests/browser").returncode
     return code and (
         "no test was found in tests/" if code == 5 else "pytest failed, see above"
     )
