@@ -114,9 +114,11 @@ class Arena(Meetings):
         return Arena(some, self.command)
 
     def save(self, path: str | Path):
-        "Write the records as JSON."
-        kept = {"command": self.command, "records": dict(self.records)}
-        write_json(Path(path), kept)
+        "Write the records as JSON, beside those of other meetings that are there."
+        old = load_arena(path) if Path(path).exists() else Arena({})
+        commands = dict.fromkeys([*old.command.splitlines(), self.command])
+        records = {**old.records, **self.records}
+        write_json(Path(path), {"command": "\n".join(commands), "records": records})
 
     def __repr__(self) -> str:
         return _printed(self.results)
