@@ -31,12 +31,24 @@ RIVALS: dict[str, Rival] = {**SEARCHES, **NETWORKS}
 ASKED, SEED = 500, 2**31 + 2  # Examples of a size; nothing else draws from the seed
 
 
+def _more_cells(task: Task) -> list[int]:
+    "More cells than the task's own that its base has room for, the most first."
+    fits, more = [], range(task.base - task.answer_cells, task.cells, -1)
+    for n in more if task.varies else ():
+        try:
+            task.sample(ASKED, seed=SEED, cells=n, base=task.base)
+            fits.append(n)
+        except (IndexError, ValueError):  # No such input: a list beside its answer, say
+            pass
+    return fits
+
+
 def asked_sizes(task: Task) -> dict[str, list[tuple[int, int]]]:
     "The sizes (cells, base) at which shares are taken, by what is larger."
-    cells, base, most = task.cells, task.base, task.base - task.answer_cells
+    cells, base = task.cells, task.base
     sizes = {
         "same": [(cells, base)],
-        "longer": [(most, base)] * (task.varies and most > cells),
+        "longer": [(n, base) for n in _more_cells(task)[:1]],
         "larger": [size for size in task.family if size[0] == cells][:1],
         "test": list(task.tests),
     }

@@ -23,6 +23,7 @@ from neural_compile.synthesis.drafts import (
     batches,
     goal_of,
     ground_of,
+    numbers,
     outcomes,
 )
 
@@ -48,12 +49,19 @@ class Drafts:
         for below in _in_turn(cost):
             for draft in self.levels[below]:
                 for batch in batches(draft, cost - below, self.ground):
-                    ends = last or batch.last or cost - below == MOST
-                    yield _tried(self, draft, batch, cost, ends)
+                    yield _tried(self, draft, batch, cost, last or batch.last)
         self.levels.append(_made(self.new, most, self.ground.home))
         self.new = []
 
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-012
+def _end(drafts: Drafts, cost: int) -> Iterator[Progress]:
+    "At one cost more, numbers only, from drafts of middling cost."
+    for below in _in_turn(cost)[:2]:
+        for draft in drafts.levels[below]:
+            for batch in numbers(draft, cost - below, drafts.ground):
+                yield _tried(drafts, draft, batch, cost, True)
+
+
 def drafts_of(task: Task, shown: Examples, layout: Layout) -> Drafts:
     "No drafts yet but the lists themselves."
     ground = ground_of(task, shown, layout)
@@ -130,6 +138,8 @@ class Edits(Search):
             for drafts in every:
                 yield from drafts.grow(cost, cost == self.cost, self.drafts)
             yield Progress(f"edits of cost {cost}", exhausted=("edits", cost))
+        for drafts in every:
+            yield from _end(drafts, self.cost + 1)
 
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-017
 def _nothing(ground: Ground) -> Candidate | None:

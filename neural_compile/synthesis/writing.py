@@ -97,7 +97,8 @@ def _over_elements(edit: Edit, w: Writing):
         if selects:
             _unless(edit.kind, w)
             w.put("inc", "out", to="out")
-        w.put("write", *(("out", "x") if selects else ("i", "what")))
+            w.put("read", "i", to="y")  # Once more: x need not be kept for so long
+        w.put("write", *(("out", "y") if selects else ("i", "what")))
 
     repeat(w, ("sub", "n", "i"), body)
     if selects:
