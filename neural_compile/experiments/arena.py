@@ -18,11 +18,12 @@ from typing import Any
 from ..assembly.programs import refuse
 from ..assembly.suites import suites
 from .campaigns import campaign, read_json, write_json
+from .constraints import CONSTRAINTS
 from .populations import POPULATIONS
 from .rivals import SEARCHES, Limits, Rival
 
 # %% ../../nbs/experiments/14_arena.ipynb #bf7c3706
-RIVALS: dict[str, Rival] = {**SEARCHES, **POPULATIONS}
+RIVALS: dict[str, Rival] = {**SEARCHES, **POPULATIONS, **CONSTRAINTS}
 
 # %% ../../nbs/experiments/14_arena.ipynb #14-arena-011
 def meet(settings: dict) -> dict:
