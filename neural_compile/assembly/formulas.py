@@ -51,9 +51,7 @@ class Question:
         self.z3, self.task, self.clock = solver(), task, clock
         self.shape, self.lines = shape, lines
         self.context = self.z3.Context()
-        names = ("simplify", "propagate-values", "solve-eqs", "bit-blast", "sat")
-        tactics = [self.z3.Tactic(name, ctx=self.context) for name in names]
-        self.solver = self.z3.Then(*tactics, ctx=self.context).solver()
+        self.solver = _solver(self.z3, self.context)
         free = [r for r in range(task.registers) if r not in task.given]
         used = [*task.given, *free][: max(registers, len(task.given) + 1)]
         self.registers = sorted(used)
@@ -62,18 +60,27 @@ class Question:
         if shape == "cells":
             _over_cells(self)
 
-    def number(self, value: int, bits: int):
-        "A constant."
-        return self.z3.BitVecVal(value, bits, ctx=self.context)
-
-    def chosen(self, row: Sequence, values: Sequence):
-        "The value whose Boolean is true."
-        found = values[-1]
-        for this, value in list(zip(row, values))[-2::-1]:
-            found = self.z3.If(this, value, found)
-        return found
-
 # %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-009
+def _solver(z3, context):
+    "Bits, and then a solver of Booleans."
+    names = ("simplify", "propagate-values", "solve-eqs", "bit-blast", "sat")
+    tactics = [z3.Tactic(name, ctx=context) for name in names]
+    return z3.Then(*tactics, ctx=context).solver()
+
+
+def _number(q: Question, value: int, bits: int):
+    "A constant."
+    return q.z3.BitVecVal(value, bits, ctx=q.context)
+
+
+def _chosen(q: Question, row: Sequence, values: Sequence):
+    "The value whose Boolean is true."
+    found = values[-1]
+    for this, value in list(zip(row, values))[-2::-1]:
+        found = q.z3.If(this, value, found)
+    return found
+
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-010
 def _one_of(q: Question, name: str, choices: Sequence[int]) -> dict[int, Any]:
     "Booleans of which one is true."
     row = {k: q.z3.Bool(f"{name}_{k}", ctx=q.context) for k in choices}
@@ -97,7 +104,7 @@ def _line(q: Question, n: int) -> dict[str, dict[int, Any]]:
         _tidy(q, row, k, table[k])
     return row
 
-# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-011
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-012
 COMMUTE = ("add", "mul", "min", "max")
 
 
@@ -123,7 +130,7 @@ def _tidy(q: Question, row: dict, k: int, i: Instruction):
         both = [z3.And(row["a"][x], row["b"][y]) for x, y in pairs]
         q.solver.add(z3.Implies(this, z3.Not(z3.Or(both))))
 
-
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-012x
 def _over_cells(q: Question):
     "The last line moves register 0 on, and memory is read and written there only."
     names = [i.name for i in q.task.instructions]
@@ -134,7 +141,7 @@ def _over_cells(q: Question):
         touches = q.z3.Or([row["op"][names.index(x)] for x in ("read", "write")])
         q.solver.add(q.z3.Implies(touches, row["a"][0]))
 
-# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-013
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-014
 def _value(q: Question, i: Instruction, x, y, base: int):
     "What an instruction makes of two values."
     z3, bits = q.z3, x.size()
@@ -144,7 +151,7 @@ def _value(q: Question, i: Instruction, x, y, base: int):
         first = z3.ULE(x, y) if i.name == "min" else z3.ULE(y, x)
         return z3.If(first, x, y)
     if i.name == "mod":
-        return z3.If(y == 0, q.number(0, bits), z3.URem(x, y))
+        return z3.If(y == 0, _number(q, 0, bits), z3.URem(x, y))
     even = base == 1 << bits
     a, b = (x, y) if even else (z3.ZeroExt(bits, x), z3.ZeroExt(bits, y))
     made = {
@@ -156,27 +163,27 @@ def _value(q: Question, i: Instruction, x, y, base: int):
     }[i.name]()
     return made if even else z3.Extract(bits - 1, 0, z3.URem(made, base))
 
-
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-014x
 def _looked_up(q: Question, i: Instruction, x, y, base: int):
     "The same for any function."
-    number = lambda a, b: q.number(i.value(a, b, base), x.size())
+    number = lambda a, b: _number(q, i.value(a, b, base), x.size())
     row = lambda a: [number(a, b) for b in range(base)]
     at = lambda z: [z == k for k in range(base)]
-    return q.chosen(at(x), [q.chosen(at(y), row(a)) for a in range(base)])
+    return _chosen(q, at(x), [_chosen(q, at(y), row(a)) for a in range(base)])
 
-# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-014
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-015
 def _step(q: Question, row: dict, M: list, R: dict, cell: int | None, base: int):
     "Memory, registers and whether it jumps, after the line with these choices."
     z3, table = q.z3, q.task.instructions
-    x, y = (q.chosen([row[p][r] for r in R], list(R.values())) for p in "ab")
+    x, y = (_chosen(q, [row[p][r] for r in R], list(R.values())) for p in "ab")
     at = [x == k for k in range(base)] if cell is None else []
     made = {}
     for k in row["op"]:
         if table[k].function:
             made[k] = _value(q, table[k], x, y, base)
         elif table[k].name == "read":
-            made[k] = q.chosen(at, M) if cell is None else M[cell]
-    result = q.chosen([row["op"][k] for k in made], list(made.values()))
+            made[k] = _chosen(q, at, M) if cell is None else M[cell]
+    result = _chosen(q, [row["op"][k] for k in made], list(made.values()))
     computes = z3.Or([row["op"][k] for k in made])
     after = {
         r: z3.If(z3.And(computes, row["o"][r]), result, old) for r, old in R.items()
@@ -188,34 +195,32 @@ def _step(q: Question, row: dict, M: list, R: dict, cell: int | None, base: int)
         new[c] = z3.If(here, y, M[c])
     return new, after, z3.And(named["jump"], x == 0) if "jump" in named else None
 
-# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-016
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-017
 def add_example(q: Question, given: Examples, n: int):
     "The program is right on example n."
     base, bits = given.base, max(1, (given.base - 1).bit_length())
-    M = [q.number(v, bits) for v in given.memory[n].tolist()]
-    R = {r: q.number(given.registers[n, r].item(), bits) for r in q.registers}
-    steps, cell = q.clock.steps(given.cells), None
-    q.examples, q.steps = q.examples + 1, q.steps + steps
+    M = [_number(q, v, bits) for v in given.memory[n].tolist()]
+    R = {r: _number(q, given.registers[n, r].item(), bits) for r in q.registers}
     at = [q.z3.BoolVal(k == 0, ctx=q.context) for k in range(q.lines)]
+    steps, q.examples = q.clock.steps(given.cells), q.examples + 1
     for t in range(steps):
-        row = q.rows[t % q.lines]
+        row, cell, name = q.rows[t % q.lines], None, f"{q.examples}_{t}"
         if q.shape == "jumps":
             row = _row_at(q, at)
         elif q.shape == "cells":
             cell = t // q.lines % base
         M, R, jumps = _step(q, row, M, R, cell, base)
-        name = f"{q.examples}_{t}"
         M = [_named(q, f"m{name}_{k}", v) for k, v in enumerate(M)]
         R = {r: _named(q, f"r{name}_{r}", v) for r, v in R.items()}
         if q.shape == "jumps":
             at = _next(q, at, jumps, row, name)
-        elif cell is not None:
-            R[0] = q.number((cell + (t % q.lines == q.lines - 1)) % base, bits)
+        elif cell is not None:  # Register 0 is known
+            R[0] = _number(q, (t + 1) // q.lines % base, bits)
     for c in np.flatnonzero(given.mask[n]):
         q.solver.add(M[c] == int(given.target[n, c]))
-''')
-code('''
-#| export
+    q.steps += steps
+
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-018
 def _named(q: Question, name: str, value):
     "A name for a value, unless it is a constant."
     if q.z3.is_bv_value(value):
@@ -224,7 +229,7 @@ def _named(q: Question, name: str, value):
     q.solver.add(found == value)
     return found
 
-# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-017
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-019
 def _row_at(q: Question, at: list) -> dict[str, dict[int, Any]]:
     "The choices of the line that a run is at."
     here = lambda p, k: [q.z3.And(x, row[p][k]) for x, row in zip(at, q.rows)]
@@ -242,7 +247,7 @@ def _next(q: Question, at: list, jumps, row: dict, name: str) -> list:
         found.append(x)
     return found
 
-# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-019
+# %% ../../nbs/assembly/11_formulas.ipynb #11-formulas-021
 def program_found(q: Question) -> Program:
     "The program of the last check, which must have been satisfied."
     model, lines = q.solver.model(), []

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAKING', 'BUILDING', 'PAIR', 'CONSTRAINTS', 'asked_first', 'clock_of',
-           'Open', 'Constraints']
+           'Open', 'ask', 'Constraints']
 
 # %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-002
 import os
@@ -62,24 +62,25 @@ class Open:
         "Resources of the solver, and what it took to build the formula."
         return self.solved + MAKING * self.q.lines + BUILDING * self.q.steps
 
-    def ask(self, most: int) -> Answer | bool:
-        "An answer that passes the exam; False: there is none; True: who knows."
-        begun, q, task = self.solved, self.q, self.q.task
-        while self.solved < begun + most:
-            q.solver.set("rlimit", begun + most - self.solved)
-            said = q.solver.check()
-            self.solved = q.solver.statistics().get_key_value("rlimit count")
-            if said != q.z3.sat:
-                return said != q.z3.unsat
-            answer = Answer(program_found(q), q.clock, task.constants)
-            wrong = [(part, ~answer.fits(part)) for part in asked_first(task)]
-            failed = next(((part, x) for part, x in wrong if x.any()), None)
-            if failed is None:
-                return answer
-            add_example(q, failed[0], int(failed[1].argmax()))
-        return True
+# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-008
+def ask(this: Open, most: int) -> Answer | bool:
+    "An answer that passes the exam; False: there is none; True: who knows."
+    begun, q, task = this.solved, this.q, this.q.task
+    while this.solved < begun + most:
+        q.solver.set("rlimit", begun + most - this.solved)
+        said = q.solver.check()
+        this.solved = q.solver.statistics().get_key_value("rlimit count")
+        if said != q.z3.sat:
+            return said != q.z3.unsat
+        answer = Answer(program_found(q), q.clock, task.constants)
+        wrong = [(part, ~answer.fits(part)) for part in asked_first(task)]
+        failed = next(((part, x) for part, x in wrong if x.any()), None)
+        if failed is None:
+            return answer
+        add_example(q, failed[0], int(failed[1].argmax()))
+    return True
 
-# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-009
+# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-010
 @dataclass(frozen=True)
 class Constraints(Search):
     "Programs as solutions of formulas, by Z3; what it tries is counted in resources."
@@ -105,7 +106,7 @@ class Constraints(Search):
         "Question after question, in rounds."
         return _rounds(self, task)
 
-# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-010
+# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-011
 PAIR = 2  # Questions side by side
 
 
@@ -125,18 +126,18 @@ def _rounds(search: Constraints, task: Task) -> Iterator[Progress]:
     left: dict[tuple, Open] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for turn in range(search.rounds):
-            ask = partial(_ask, search, task, left, search.first * 2**turn)
+            once = partial(_ask, search, task, left, search.first * 2**turn)
             for k in range(0, len(each), PAIR):
-                yield from pool.map(ask, each[k : k + PAIR])
+                yield from pool.map(once, each[k : k + PAIR])
             each = [name for name in each if name in left]
     yield Progress("constraints", left="constraints: left after all rounds")
 
-# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-011
+# %% ../../nbs/experiments/12_constraints.ipynb #12-constraints-012
 def _ask(search, task, left: dict, most: int, name: tuple) -> Progress:
     "What comes of asking a question once more; it stays if it is still open."
     before = left[name].spent if name in left else 0
     this = left.get(name) or Open(search, task, *name)
-    found, right = this.ask(most), []
+    found, right = ask(this, most), []
     if found is False:
         left.pop(name, None)
     else:

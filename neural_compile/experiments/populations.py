@@ -21,7 +21,7 @@ from ..compiler.controllers import Machine
 from .rivals import Rival, searching
 from ..loss.decoding import SHARES, change
 from ..loss.exams import mark
-from ..synthesis.walks import End, Ground, Runs, Uniform, about, fill, room
+from ..synthesis.walks import End, Ground, Runs, Uniform, fill, room
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-006
 @numba.njit(cache=True, nogil=True)
@@ -144,15 +144,16 @@ class Genetic(Runs):
     price = 3e-6
 
     def __post_init__(self):
+        super().__post_init__()
         faults = at_least("population", self.population, 2)
         faults += at_least("tournament", self.tournament, 0)
         for name in ("crossing", "mutating"):
             faults += chance_faults(name, getattr(self, name))
-        refuse(self.faults() + faults)
+        refuse(faults)
 
     def run(self, ground: Ground, seed: list[int], length: int) -> End:
         rule = self.population, self.crossing, self.mutating, self.tournament
-        return End(*breed(*about(ground, seed, length), rule))
+        return End(*breed(*ground.begin(seed, length), rule))
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-013
 def chance_faults(what: str, value: float) -> list[str]:
@@ -272,16 +273,17 @@ class CrossEntropy(Runs):
     price = 3e-6
 
     def __post_init__(self):
+        super().__post_init__()
         faults = at_least("elite", self.elite, 1)
         faults += at_least("samples", self.samples, self.elite)
         for name in ("rate", "least"):
             faults += chance_faults(name, getattr(self, name))
-        refuse(self.faults() + faults)
+        refuse(faults)
 
     def run(self, ground: Ground, seed: list[int], length: int) -> End:
         rule = self.samples, self.elite, self.rate, self.least
         sampler = noise_of("gumbel"), cuts_of(ground.machine)
-        return End(*learn(*about(ground, seed, length), rule, *sampler))
+        return End(*learn(*ground.begin(seed, length), rule, *sampler))
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-027
 @dataclass(frozen=True)
@@ -295,17 +297,18 @@ class Evolution(Runs):
     price = 3e-6
 
     def __post_init__(self):
+        super().__post_init__()
         faults = at_least("samples", self.samples, 2)
         if self.samples % 2:
             faults.append(f"samples come in pairs, found {self.samples}.")
         if not self.rate > 0:
             faults.append(f"rate is over 0, found {self.rate}.")
-        refuse(self.faults() + faults)
+        refuse(faults)
 
     def run(self, ground: Ground, seed: list[int], length: int) -> End:
         rule = self.samples, 0, self.rate, 0.0
         sampler = noise_of("normal"), cuts_of(ground.machine)
-        return End(*learn(*about(ground, seed, length), rule, *sampler))
+        return End(*learn(*ground.begin(seed, length), rule, *sampler))
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-030
 POPULATIONS: dict[str, Rival] = {

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BESIDE', 'random_rows', 'End', 'Ground', 'ground_of', 'Runs', 'Walks',
-           'fill', 'room', 'luck', 'about', 'Uniform']
+           'fill', 'room', 'luck', 'Uniform']
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-002
 import itertools
@@ -65,6 +65,11 @@ class Ground(NamedTuple):
         "What compiled searches need to know: opcodes, and the exam."
         return kind_of(self.machine.instructions), self.papers
 
+    def begin(self, seed: list[int], length: int) -> tuple:
+        "The same, a seed as a number, programs at most, and their lines."
+        number = int(np.random.default_rng(seed).integers(2**30))
+        return *self.about, number, length, self.machine.lines
+
     def walk(self, seed: int | list[int], length: int, walk: Walk) -> End:
         "A walk from a random program, over so many programs at most."
         rng = np.random.default_rng(seed)
@@ -73,7 +78,7 @@ class Ground(NamedTuple):
         how = int(rng.integers(2**30)), length, walk.rule
         return End(*walk_from(start, silent, *self.about, *how))
 
-
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-008x
 def ground_of(task: Task, lines: int, walk: Walk = Walk(guided=0.0)) -> Ground:
     "The ground for programs of so many lines."
     table, clock = task.instructions, horizon(task, lines)
@@ -93,11 +98,7 @@ class Runs(Search):
     kind, one = "runs", "a run"  # What they are called
 
     def __post_init__(self):
-        refuse(self.faults())
-
-    def faults(self) -> list[str]:
-        "What cannot be meant."
-        return _faults(self)
+        refuse(_faults(self))
 
     def ground(self, task: Task, lines: int) -> Ground:
         "Where programs of so many lines are run."
@@ -119,7 +120,7 @@ def _faults(search: Runs) -> list[str]:
         faults += at_least(name, getattr(search, name), 1)
     return faults
 
-
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012cx
 @dataclass(frozen=True)
 class Walks(Runs):
     "Random walks over programs, towards more points in an exam."
@@ -130,9 +131,10 @@ class Walks(Runs):
     late = 0.1  # What others find at once is easier to read
 
     def __post_init__(self):
+        super().__post_init__()
         rule = "a search by walks has no weights to be guided by"
         found = f"{rule}, found guided={self.walk.guided}."
-        refuse(self.faults() + [found] * bool(self.walk.guided))
+        refuse([found] * bool(self.walk.guided))
 
     def ground(self, task: Task, lines: int) -> Ground:
         return ground_of(task, lines, self.walk)
@@ -179,7 +181,7 @@ def _ended(search: Runs, ground: Ground, runs: list[Future]) -> Progress:
     where = f"{search.kind} over {ground.machine.lines} lines"
     return Progress(where, sum(end.tried for end in ends), len(right), right)
 
-
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-013x
 def _candidate(search: Runs, end: End, ground: Ground) -> Candidate:
     "A program that passed its exam."
     program = program_of(end.rows, ground.machine)
@@ -226,12 +228,6 @@ def luck(kinds, exam, seed, most, lines):
     return code, most, 0, whole
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-luck-4
-def about(ground: Ground, seed: list[int], length: int) -> tuple:
-    "What a compiled run needs to know of where it is."
-    number = int(np.random.default_rng(seed).integers(2**30))
-    return *ground.about, number, length, ground.machine.lines
-
-
 @dataclass(frozen=True)
 class Uniform(Runs):
     "Random programs, one after the other."
@@ -240,4 +236,4 @@ class Uniform(Runs):
     price = 0.5e-6
 
     def run(self, ground: Ground, seed: list[int], length: int) -> End:
-        return End(*luck(*about(ground, seed, length)))
+        return End(*luck(*ground.begin(seed, length)))
