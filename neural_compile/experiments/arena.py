@@ -21,11 +21,13 @@ from ..assembly.programs import refuse
 from ..assembly.suites import suites
 from ..assembly.tasks import Task
 from .campaigns import campaign, read_json, write_json
+from .constraints import CONSTRAINTS
+from .populations import POPULATIONS
 from .rivals import SEARCHES, Limits, Rival, fits
 from .trained import NETWORKS
 
 # %% ../../nbs/experiments/16_arena.ipynb #bf7c3706
-RIVALS: dict[str, Rival] = {**SEARCHES, **NETWORKS}
+RIVALS: dict[str, Rival] = {**SEARCHES, **POPULATIONS, **CONSTRAINTS, **NETWORKS}
 
 # %% ../../nbs/experiments/16_arena.ipynb #b3968118
 ASKED, SEED = 500, 2**31 + 2  # Examples of a size; nothing else draws from the seed

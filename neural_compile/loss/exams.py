@@ -157,11 +157,11 @@ def _run(code, kinds, exam, e, M, R):
 # %% ../../nbs/loss/5_exams.ipynb #5-exams-016
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def mark(code, kinds, exam, whole, need, M, R):
+def mark(code, kinds, exam, whole, need, M, R, each):
     "Points of code [lines, 4], of `whole` at most, or −1 if they are under `need`."
     points, left = 0, whole
     for e in range(len(exam.bonus)):
-        left -= exam.most[e]
+        left, before = left - exam.most[e], points
         if _run(code, kinds, exam, e, M, R):
             all_right = True
             for c in range(exam.base[e]):
@@ -173,6 +173,7 @@ def mark(code, kinds, exam, whole, need, M, R):
                 if exam.wanted[e, r] >= 0 and R[r] != exam.wanted[e, r]:
                     all_right = False
             points += exam.bonus[e] if all_right else 0
+        each[e] = points - before
         if points + left < need:
             return -1
     return points
@@ -190,6 +191,7 @@ def points_of(
     room = (
         np.zeros(papers.memory.shape[1], int),
         np.zeros(len(papers.registers[0]) + 1, int),
+        np.zeros(len(papers.bonus), int),
     )
     code, whole = encode(answer.program).astype(np.int64), most_points(parts)
     return int(mark(code, kind_of(table), papers, whole, need, *room))
