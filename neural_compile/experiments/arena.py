@@ -44,7 +44,7 @@ def _more_cells(task: Task) -> list[int]:
             pass
     return fits
 
-
+# %% ../../nbs/experiments/16_arena.ipynb #16-arena-sizes-0
 def asked_sizes(task: Task) -> dict[str, list[tuple[int, int]]]:
     "The sizes (cells, base) at which shares are taken, by what is larger."
     cells, base = task.cells, task.base
@@ -56,7 +56,7 @@ def asked_sizes(task: Task) -> dict[str, list[tuple[int, int]]]:
     }
     return {name: some for name, some in sizes.items() if some}
 
-
+# %% ../../nbs/experiments/16_arena.ipynb #16-arena-sizes-1
 def shares(answer: Any, task: Task) -> dict[str, float]:
     "What share of examples an answer gets right; an answer that is none, no example."
     ask = lambda n, b: task.sample(ASKED, seed=SEED, cells=n, base=b)
@@ -129,10 +129,7 @@ class Arena(Meetings):
 
     def save(self, path: str | Path):
         "Write the records as JSON, beside those of other meetings that are there."
-        old = load_arena(path) if Path(path).exists() else Arena({})
-        commands = dict.fromkeys([*old.command.splitlines(), self.command])
-        records = {**old.records, **self.records}
-        write_json(Path(path), {"command": "\n".join(commands), "records": records})
+        _save(self, Path(path))
 
     def __repr__(self) -> str:
         return _printed(self.results)
@@ -195,6 +192,13 @@ def load_arena(path: str | Path) -> Arena:
     return Arena(kept["records"], kept["command"])
 
 
+def _save(judged: Arena, path: Path):
+    old = load_arena(path) if path.exists() else Arena({})
+    commands = dict.fromkeys([*old.command.splitlines(), judged.command])
+    records = {**old.records, **judged.records}
+    write_json(path, {"command": "\n".join(commands), "records": records})
+
+# %% ../../nbs/experiments/16_arena.ipynb #16-arena-faults
 def _faults(suite: str, rivals: Sequence[str], limits: Limits) -> list[str]:
     "What cannot be meant."
     faults, known = [], ", ".join(RIVALS)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST', 'NUMBERED', 'AT_ONCE', 'SELECT', 'LATE', 'Draft', 'Batch',
-           'of_cost', 'Folds', 'Ground', 'ground_of', 'numbers', 'batches',
-           'Goal', 'goal_of', 'outcomes']
+           'of_cost', 'Folds', 'Ground', 'different', 'ground_of',
+           'numbers', 'batches', 'Goal', 'goal_of', 'outcomes']
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-003
 from collections.abc import Callable, Iterator, Sequence
@@ -127,6 +127,12 @@ class Ground(NamedTuple):
     folds: Folds
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-015
+def different(given: Examples) -> Examples:
+    "Each example once."
+    rows = np.concatenate([given.memory, given.registers], axis=1)
+    return given[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
+
+
 def ground_of(task: Task, shown: Examples, layout: Layout) -> Ground:
     "The ground of a search, if lists are in this layout."
     given = layout.bring(shown)

@@ -8,6 +8,7 @@ __all__ = ['KEPT', 'Drafts', 'drafts_of', 'Edits']
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-003
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from neural_compile.synthesis.drafts import (
     Goal,
     Ground,
     batches,
+    different,
     goal_of,
     ground_of,
     numbers,
@@ -119,27 +121,25 @@ class Edits(Search):
 
     cost: int = 4  # Of all edits together, at least 1
     drafts: int = 2000  # Of a level, that are gone on with
-    price = 3e-6
+    price = 1.5e-6
 
     def __post_init__(self):
-        faults = at_least("cost", self.cost, 1) + at_least("drafts", self.drafts, 1)
-        refuse(faults)
+        refuse(at_least("cost", self.cost, 1) + at_least("drafts", self.drafts, 1))
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Programs of cost 0 … `cost`; all candidates are right on the examples."
-        shown = task.sample(EXAMPLES, seed=1)
+        shown = different(task.sample(EXAMPLES, seed=1))
         every = [drafts_of(task, shown, layout) for layout in layouts_of(shown)]
         if not every:
             yield Progress("edits", left="edits: the task is not about lists")
             return
-        made = [_nothing(drafts.ground) for drafts in every]
-        yield Progress("edits of cost 0", len(every), 0, [c for c in made if c])
+        none = [_nothing(drafts.ground) for drafts in every]
+        yield Progress("edits of cost 0", len(every), 0, [c for c in none if c])
         for cost in range(1, self.cost + 1):
             for drafts in every:
                 yield from drafts.grow(cost, cost == self.cost, self.drafts)
             yield Progress(f"edits of cost {cost}", exhausted=("edits", cost))
-        for drafts in every:
-            yield from _end(drafts, self.cost + 1)
+        yield from chain(*(_end(drafts, self.cost + 1) for drafts in every))
 
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-017
 def _nothing(ground: Ground) -> Candidate | None:
