@@ -121,7 +121,7 @@ class Edits(Search):
 
     cost: int = 4  # Of all edits together, at least 1
     drafts: int = 2000  # Of a level, that are gone on with
-    price = 1.5e-6
+    price = 1.2e-6
 
     def __post_init__(self):
         refuse(at_least("cost", self.cost, 1) + at_least("drafts", self.drafts, 1))
