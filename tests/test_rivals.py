@@ -11,7 +11,7 @@ from strategies import programs
 
 import neural_compile as nc
 from neural_compile.assembly.engine import encode, kind_of
-from neural_compile.assembly.formulas import Question, add_example
+from neural_compile.assembly.formulas import Unknown, add_example
 from neural_compile.experiments.arena import RIVALS
 from neural_compile.experiments.constraints import CONSTRAINTS, Constraints
 from neural_compile.experiments.populations import (
@@ -179,7 +179,7 @@ def test_formulas_say_what_the_machine_does(program, seed):
         both = [memory, memory[::-1]], [target, target]  # The second is held back
         task = nc.Task.from_examples(*both, base=8, registers=3)
         shape = "jumps" if jumps else "loop"
-        q = Question(task, shape, len(kept), nc.Clock(0, steps), registers=3)
+        q = Unknown(task, shape, len(kept), nc.Clock(0, steps), registers=3)
         for row, numbers in zip(q.rows, encode(program).tolist()):
             used = program.instructions[numbers[0]].slots
             parts = zip(("op", "a", "b", "o"), numbers)

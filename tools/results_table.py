@@ -151,6 +151,31 @@ def paper_section():
     return "\n".join([*paper_rows(records), "", made])
 
 
+SUITES = ("recurrences-test", "interpreters", "lists-test")
+RIVALS = ("language", "assembly", "walks", "genetic", "edits", "all", "induce")
+
+
+def met(results):
+    """How many tasks of a suite a rival has solved; nothing if they have not met."""
+    strict = [result["strict"] for result in results]
+    return f"{sum(strict)} of {len(strict)}" if strict else "–"
+
+
+def arena_section():
+    """How many tasks of each suite each way of searching has solved."""
+    recorded = json.loads((RESULTS / "arena.json").read_text())
+    meetings = {(rival, suite): [] for rival in RIVALS for suite in SUITES}
+    for record in recorded["records"].values():
+        settings = record["settings"]
+        where = settings["rival"], settings["suite"]
+        meetings.setdefault(where, []).append(record["result"])
+    lines = [row("way of searching", *(f"`{s}`" for s in SUITES)), "|---|---|---|---|"]
+    for rival in RIVALS:
+        lines.append(row(rival, *(met(meetings[rival, suite]) for suite in SUITES)))
+    commands = ", ".join(f"`{line}`" for line in recorded["command"].splitlines())
+    return "\n".join([*lines, "", f"Recorded by {commands}; ten units of work a task."])
+
+
 def fill(text, marker, section):
     """Put a section between its marker and the next end."""
     return re.sub(
@@ -163,4 +188,5 @@ def fill(text, marker, section):
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     text = fill(readme.read_text(), "results", section())
+    text = fill(text, "arena", arena_section())
     readme.write_text(fill(text, "table1", paper_section()))

@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from ..assembly.answers import Answer
 from neural_compile.assembly.formulas import (
     SHAPES,
-    Question,
+    Unknown,
     add_example,
     program_found,
     solver,
@@ -53,7 +53,7 @@ class Open:
 
     def __init__(self, search: "Constraints", task: Task, shape: str, lines: int):
         clock = clock_of(task, shape, lines)
-        self.q = Question(task, shape, lines, clock, search.registers)
+        self.q = Unknown(task, shape, lines, clock, search.registers)
         self.where, self.solved = f"{shape} of {lines} lines", 0
         add_example(self.q, asked_first(task)[0], 0)
 

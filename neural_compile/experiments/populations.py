@@ -21,7 +21,7 @@ from ..compiler.controllers import Machine
 from .rivals import Rival, searching
 from ..loss.decoding import SHARES, change
 from ..loss.exams import mark
-from ..synthesis.walks import End, Ground, Runs, Uniform, fill, room
+from ..synthesis.walks import End, Ground, Series, Uniform, fill, room
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-006
 @numba.njit(cache=True, nogil=True)
@@ -132,7 +132,7 @@ def breed(kinds, exam, seed, most, lines, rule):
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-012
 @dataclass(frozen=True)
-class Genetic(Runs):
+class Genetic(Series):
     "Programs that breed; the defaults were chosen on recurrences for development."
 
     length: int = 64_000
@@ -261,7 +261,7 @@ def learn(kinds, exam, seed, most, lines, rule, noise, cuts):
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-026
 @dataclass(frozen=True)
-class CrossEntropy(Runs):
+class CrossEntropy(Series):
     "Weights that move towards the choices of the best of their samples."
 
     length: int = 64_000
@@ -287,7 +287,7 @@ class CrossEntropy(Runs):
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-027
 @dataclass(frozen=True)
-class Evolution(Runs):
+class Evolution(Series):
     "Weights that move along the noise of the better samples."
 
     length: int = 64_000

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Table', 'START', 'ROW', 'CHUNK', 'BLOCK', 'NETWORKS', 'table', 'scores',
            'cross_entropy', 'Lessons', 'steps_for', 'optimizer', 'Trainer',
-           'train_on', 'begin', 'Trained', 'learn']
+           'train_on', 'begin', 'TrainedNetwork', 'learn']
 
 # %% ../../nbs/experiments/15_trained.ipynb #15-trained-002
 import time
@@ -133,7 +133,7 @@ def _likeliest(net: Network, rows: Table) -> Int[Array, "examples base"]:
 
 # %% ../../nbs/experiments/15_trained.ipynb #15-trained-022
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     "A network that was trained on a task."
 
     net: Network
@@ -161,7 +161,7 @@ def learn(
     task: Task,
     limits: Limits = Limits(),
     lessons: Lessons = Lessons(),
-) -> tuple[Trained, list[float]]:
+) -> tuple[TrainedNetwork, list[float]]:
     "A network trained on a task, and its losses, a mean for each CHUNK of steps."
     until = time.monotonic() + limits.seconds
     key, given = jax.random.key(limits.key), task.given
@@ -174,7 +174,7 @@ def learn(
         losses.append(float(loss))
         if losses[-1] < lessons.enough:
             break
-    return Trained(trainer.net, tuple(given)), losses
+    return TrainedNetwork(trainer.net, tuple(given)), losses
 
 # %% ../../nbs/experiments/15_trained.ipynb #15-trained-026
 def _rival(kind: str) -> Rival:

@@ -6,7 +6,7 @@
 __all__ = ['KEPT', 'Drafts', 'drafts_of', 'Edits']
 
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-003
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -17,15 +17,15 @@ from ..assembly.programs import at_least, refuse
 from ..assembly.tasks import Examples, Task
 from neural_compile.synthesis.drafts import (
     MOST,
-    Batch,
     Draft,
+    EditBatch,
     Goal,
-    Ground,
-    batches,
+    ListGround,
     different,
+    edit_batches,
     goal_of,
-    ground_of,
-    numbers,
+    list_ground,
+    number_edits,
     outcomes,
 )
 
@@ -40,7 +40,7 @@ from .values import Setting
 class Drafts:
     "Drafts of lists in one layout, by cost."
 
-    ground: Ground
+    ground: ListGround
     goal: Goal
     levels: list[list[Draft]]  # By cost; grows
     seen: Seen = field(default_factory=Seen)
@@ -50,7 +50,7 @@ class Drafts:
         "One more level, of so many drafts at most."
         for below in _in_turn(cost):
             for draft in self.levels[below]:
-                for batch in batches(draft, cost - below, self.ground):
+                for batch in edit_batches(draft, cost - below, self.ground):
                     yield _tried(self, draft, batch, cost, last or batch.last)
         self.levels.append(_made(self.new, most, self.ground.home))
         self.new = []
@@ -60,13 +60,13 @@ def _end(drafts: Drafts, cost: int) -> Iterator[Progress]:
     "At one cost more, numbers only, from drafts of middling cost."
     for below in _in_turn(cost)[:2]:
         for draft in drafts.levels[below]:
-            for batch in numbers(draft, cost - below, drafts.ground):
+            for batch in number_edits(draft, cost - below, drafts.ground):
                 yield _tried(drafts, draft, batch, cost, True)
 
 
 def drafts_of(task: Task, shown: Examples, layout: Layout) -> Drafts:
     "No drafts yet but the lists themselves."
-    ground = ground_of(task, shown, layout)
+    ground = list_ground(task, shown, layout)
     start = Draft(ground.given.memory.astype(np.int16))
     return Drafts(ground, goal_of(ground.given), [[start]])
 
@@ -91,7 +91,7 @@ def _made(new: list[tuple], most: int, home: Setting) -> list[Draft]:
 
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-014
 def _tried(
-    drafts: Drafts, draft: Draft, batch: Batch, cost: int, ends: bool
+    drafts: Drafts, draft: Draft, batch: EditBatch, cost: int, ends: bool
 ) -> Progress:
     "One more edit on one draft: what is right, and, unless it ends, what is new."
     right, hashes = outcomes(draft, batch, drafts.goal, ends)
@@ -106,9 +106,9 @@ def _tried(
     return Progress(f"edits of cost {cost}", len(right), len(new), found)
 
 
-def _candidate(edits: tuple[Edit, ...], cost: int, ground: Ground) -> Candidate | None:
+def _candidate(edits: Sequence[Edit], cost: int, at: ListGround) -> Candidate | None:
     "Edits as a program, if there are registers for it."
-    answer = lower_in(ground.layout, edits, ground.room)
+    answer = lower_in(at.layout, edits, at.room)
     if answer is None:
         return None
     words = " · ".join(map(str, edits)) or "nothing"
@@ -142,7 +142,7 @@ class Edits(Search):
         yield from chain(*(_end(drafts, self.cost + 1) for drafts in every))
 
 # %% ../../nbs/synthesis/13_editing.ipynb #13-editing-017
-def _nothing(ground: Ground) -> Candidate | None:
+def _nothing(ground: ListGround) -> Candidate | None:
     "No edit at all, where that is right: a list that is moved, or its length."
     given = ground.given
     right = (given.memory == given.target) | ~given.mask

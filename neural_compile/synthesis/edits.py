@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'KEEP', 'DROP', 'MAP', 'MARK', 'FOLD', 'FILL', 'PART', 'APPEND',
            'PUSH', 'EXTEND', 'REVERSE', 'NUMBER', 'NONE', 'EACH', 'NUMBERS',
            'CONSTANTS', 'Edit', 'leaves_in', 'whole', 'offsets', 'elements',
-           'change', 'nodes_of', 'folded', 'fold_values', 'values_of',
+           'make_edit', 'nodes_of', 'folded', 'fold_values', 'values_of',
            'edited']
 
 # %% ../../nbs/synthesis/9_edits.ipynb #9-edits-003
@@ -74,7 +74,7 @@ def elements(memory: np.ndarray, home: Setting) -> Setting:
 # %% ../../nbs/synthesis/9_edits.ipynb #9-edits-015
 @numba.njit(cache=True)
 @no_type_check
-def change(kind, M, v, w):
+def make_edit(kind, M, v, w):
     "Do an edit to memory M, given values of its trees; False if that cannot be."
     n, top, count = M[0], len(M) - 1, 0
     if kind == KEEP or kind == DROP:
@@ -175,5 +175,5 @@ def edited(memory: np.ndarray, edit: Edit, home: Setting) -> np.ndarray | None:
     kind = NUMBER if edit.kind == "fold" else KINDS.index(edit.kind)
     out = memory.copy()
     parts = zip(out, first, first[1:])
-    fits = [change(kind, M, v[a:b], w[a:b]) for M, a, b in parts]
+    fits = [make_edit(kind, M, v[a:b], w[a:b]) for M, a, b in parts]
     return out if all(fits) else None
