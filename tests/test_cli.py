@@ -144,7 +144,7 @@ def test_a_task_is_read_from_a_python_file(tmp_path):
     third = task_from(str(tmp_path / "json.py"))
     assert (third.name, third.registers, third.given) == ("third", 4, [3])
     assert third.summary == "inputs and target of json.py" and third.tests
-    found = json.loads(call("induce", tmp_path / "json.py", "--json").stdout)
+    found = json.loads(shell("induce", tmp_path / "json.py", "--json").stdout)
     assert found["verified"] and "read 3" in found["program"]
 
 

@@ -328,7 +328,8 @@ def test_marks_of_a_seen_exam_are_those_of_exact_runs(program, place):
     right = np.bincount(lists.lengths[said == lists.answers], minlength=4).sum()
     papers = seen_exam(values, lists, reading)
     code = np.array(encode(program.pad(len(program))), np.int64)
-    kinds, room = kind_of(program.instructions), (np.zeros(6, int), np.zeros(5, int))
+    kinds, each = kind_of(program.instructions), np.zeros(len(papers.most), int)
+    room = np.zeros(6, int), np.zeros(5, int), each
     got = mark(code, kinds, papers, int(papers.most.sum()), 0, *room)
     if place == "r2":  # A point a list
         assert got == right
