@@ -21,7 +21,7 @@ from ..compiler.controllers import Machine
 from .rivals import Rival, searching
 from ..loss.decoding import SHARES, change
 from ..loss.exams import mark
-from ..synthesis.walks import End, Ground, Series, Uniform, fill, room
+from ..synthesis.walks import End, Series, Uniform, WalkGround, fill, room
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-006
 @numba.njit(cache=True, nogil=True)
@@ -151,7 +151,8 @@ class Genetic(Series):
             faults += chance_faults(name, getattr(self, name))
         refuse(faults)
 
-    def run(self, ground: Ground, seed: list[int], length: int) -> End:
+    def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
+        "Generations of so many programs at most."
         rule = self.population, self.crossing, self.mutating, self.tournament
         return End(*breed(*ground.begin(seed, length), rule))
 
@@ -280,7 +281,8 @@ class CrossEntropy(Series):
             faults += chance_faults(name, getattr(self, name))
         refuse(faults)
 
-    def run(self, ground: Ground, seed: list[int], length: int) -> End:
+    def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
+        "Samples from weights that move, so many at most."
         rule = self.samples, self.elite, self.rate, self.least
         sampler = noise_of("gumbel"), cuts_of(ground.machine)
         return End(*learn(*ground.begin(seed, length), rule, *sampler))
@@ -305,7 +307,8 @@ class Evolution(Series):
             faults.append(f"rate is over 0, found {self.rate}.")
         refuse(faults)
 
-    def run(self, ground: Ground, seed: list[int], length: int) -> End:
+    def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
+        "Samples from weights that move, so many at most."
         rule = self.samples, 0, self.rate, 0.0
         sampler = noise_of("normal"), cuts_of(ground.machine)
         return End(*learn(*ground.begin(seed, length), rule, *sampler))
