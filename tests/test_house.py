@@ -159,6 +159,18 @@ def without_exercises(books):
             yield f"{path}: {len(solved)} exercises with solutions"
 
 
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")  # Within the project
+
+
+def lost_links(found):
+    """Links of notebooks that lead to no file; a site would forgive a wrong number."""
+    for path, cells in found:
+        prose = [c for c in cells if c["cell_type"] == "markdown"]
+        for link in LINK.findall("\n".join("".join(c["source"]) for c in prose)):
+            if not (ROOT / "nbs" / path.parent / link).exists():
+                yield f"{path}: {link}"
+
+
 RULES = {
     "modules are short": (long_modules, modules),
     "functions have few parameters": (many_parameters, modules),
@@ -167,6 +179,7 @@ RULES = {
     "imports make no circle": (circles, modules),
     "chapters are short": (long_chapters, notebooks),
     "chapters have exercises": (without_exercises, chapters),
+    "links lead somewhere": (lost_links, notebooks),
 }
 
 
@@ -198,6 +211,9 @@ BREAKS = {
         (Path("loss/1_a.ipynb"), [cell("#| export\n" + "x = 1\n" * 30)]),
     ],
     "chapters have exercises": [(Path("loss/1_a.ipynb"), [cell("1 + 1")])],
+    "links lead somewhere": [
+        (Path("loss/1_a.ipynb"), [{**cell("[b](1_b.ipynb)"), "cell_type": "markdown"}]),
+    ],
 }
 
 

@@ -33,16 +33,16 @@ RIVALS: dict[str, Rival] = {**SEARCHES, **POPULATIONS, **CONSTRAINTS, **NETWORKS
 ASKED, SEED = 500, 2**31 + 2  # Examples of a size; nothing else draws from the seed
 
 
-def _more_cells(task: Task) -> list[int]:
-    "More cells than the task's own that its base has room for, the most first."
-    fits, more = [], range(task.base - task.answer_cells, task.cells, -1)
+def _most_cells(task: Task) -> list[int]:
+    "The most cells that its base has room for, if they are more than the task's own."
+    more = range(task.base - task.answer_cells, task.cells, -1)
     for n in more if task.varies else ():
         try:
             task.sample(ASKED, seed=SEED, cells=n, base=task.base)
-            fits.append(n)
+            return [n]
         except (IndexError, ValueError):  # No such input: a list beside its answer, say
             pass
-    return fits
+    return []
 
 # %% ../../nbs/experiments/16_arena.ipynb #16-arena-sizes-0
 def asked_sizes(task: Task) -> dict[str, list[tuple[int, int]]]:
@@ -50,7 +50,7 @@ def asked_sizes(task: Task) -> dict[str, list[tuple[int, int]]]:
     cells, base = task.cells, task.base
     sizes = {
         "same": [(cells, base)],
-        "longer": [(n, base) for n in _more_cells(task)[:1]],
+        "longer": [(n, base) for n in _most_cells(task)],
         "larger": [size for size in task.family if size[0] == cells][:1],
         "test": list(task.tests),
     }

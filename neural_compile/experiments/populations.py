@@ -277,8 +277,7 @@ class CrossEntropy(Series):
         super().__post_init__()
         faults = at_least("elite", self.elite, 1)
         faults += at_least("samples", self.samples, self.elite)
-        for name in ("rate", "least"):
-            faults += chance_faults(name, getattr(self, name))
+        faults += chance_faults("rate", self.rate) + chance_faults("least", self.least)
         refuse(faults)
 
     def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
@@ -301,10 +300,8 @@ class Evolution(Series):
     def __post_init__(self):
         super().__post_init__()
         faults = at_least("samples", self.samples, 2)
-        if self.samples % 2:
-            faults.append(f"samples come in pairs, found {self.samples}.")
-        if not self.rate > 0:
-            faults.append(f"rate is over 0, found {self.rate}.")
+        faults += [f"samples come in pairs, found {self.samples}."] * (self.samples % 2)
+        faults += [f"rate is over 0, found {self.rate}."] * (not self.rate > 0)
         refuse(faults)
 
     def run(self, ground: WalkGround, seed: list[int], length: int) -> End:

@@ -8,7 +8,7 @@ __all__ = ['MOST', 'NUMBERED', 'AT_ONCE', 'SELECT', 'LATE', 'Draft', 'EditBatch'
            'number_edits', 'edit_batches', 'Goal', 'goal_of', 'outcomes']
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-003
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, no_type_check
@@ -149,36 +149,39 @@ MOST = 3  # Of an edit, with its trees
 NUMBERED = ("number", "none")
 AT_ONCE = ("fill", "append", "push", "extend")
 SELECT = ("keep", "drop", "map", "mark")
-LATE = dict.fromkeys(AT_ONCE, 1) | {"keep": 3, "drop": 3, "map": 2, "mark": 2}
+LATE = dict.fromkeys((*NUMBERED, "fill"), 0) | dict.fromkeys(AT_ONCE[1:], 1)
+LATE |= {"map": 2, "mark": 2, "keep": 3, "drop": 3}
+
+
+def _by_trees(kinds: Sequence[str], trees: Iterable, cost: int) -> Iterator[EditBatch]:
+    "Edits of some kinds by these trees."
+    for rows, tree in trees:
+        for kind in kinds:
+            edit, last = partial(_edit, kind, tree), cost > LATE[kind]
+            yield EditBatch(kind, rows, rows, edit, last)
 
 
 def number_edits(draft: Draft, cost: int, ground: ListGround) -> Iterator[EditBatch]:
     "Every edit of this cost that leaves a number, but for folds."
     where = whole(draft.memory, ground.home)
-    for rows, tree in of_cost(where, ground.reading, cost - 1):
-        for kind in NUMBERED:
-            yield EditBatch(kind, rows, rows, partial(_edit, kind, tree), True)
+    yield from _by_trees(NUMBERED, of_cost(where, ground.reading, cost - 1), cost)
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-018
 def edit_batches(draft: Draft, cost: int, ground: ListGround) -> Iterator[EditBatch]:
     "Every edit of this cost."
-    yield from number_edits(draft, cost, ground)
+    where = whole(draft.memory, ground.home)
+    trees = list(of_cost(where, ground.reading, cost - 1))
+    yield from _by_trees(NUMBERED, trees, cost)
     if draft.is_number:
         return
-    where = whole(draft.memory, ground.home)
     if cost == 1:
         nothing = where.leaves["0"][None]
         yield EditBatch("reverse", nothing, nothing, lambda n: Edit("reverse"))
     yield from _parts(where, cost - 1, ground)
     yield from _folds(draft, cost - 1, ground)
-    for kinds, place, operations in (
-        (AT_ONCE, where, ground.reading),
-        (SELECT, elements(draft.memory, ground.home), ground.computing),
-    ):
-        for rows, tree in of_cost(place, operations, cost - 1):
-            for kind in kinds:
-                last = kind == "fill" or cost > LATE[kind]
-                yield EditBatch(kind, rows, rows, partial(_edit, kind, tree), last)
+    yield from _by_trees(AT_ONCE, trees, cost)
+    each = elements(draft.memory, ground.home)
+    yield from _by_trees(SELECT, of_cost(each, ground.computing, cost - 1), cost)
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-019
 def _edit(kind: str, tree: Callable[[int], Tree], n: int) -> Edit:
