@@ -174,3 +174,35 @@ def test_what_is_not_about_lists_is_left_at_once():
 def test_edits_that_cannot_be_are_refused(wrong):
     with pytest.raises(nc.InputError, match="is at least 1, found 0"):
         Edits(**wrong)
+
+
+@st.composite
+def small_tables(draw):
+    "Lists that end with a 0 in a small base, and a number or a list for each."
+    base, number = draw(st.integers(2, 6)), draw(st.booleans())
+    some = st.lists(st.integers(1, base - 1), max_size=base - 1)
+    full = lambda x, rest: [*x, 0, *[rest] * (base - 1 - len(x))]
+    inputs = draw(st.lists(some, min_size=2, max_size=6, unique_by=tuple))
+    told = [[draw(st.integers(0, base - 1))] if number else draw(some) for _ in inputs]
+    nothing = [None] * (base - 1)
+    outputs = [[*x, *nothing] if number else full(x, None) for x in told]
+    how = dict(base=base, registers=8)
+    return nc.Task.from_examples([full(x, 0) for x in inputs], outputs, **how)
+
+
+@settings(max_examples=30)
+@given(small_tables())
+def test_any_table_of_lists_is_searched_and_what_is_found_fits_it(task):
+    shown = task.sample(16, seed=1)
+    found = nc.synthesize(task, space=[Edits(cost=2, drafts=20)], progress=False)
+    assert bool(found.left) == (not layouts_of(shown))
+    assert all(c.answer.fits(shown).all() for c in found.solutions)
+
+
+def test_a_list_that_fills_memory_leaves_no_room_for_an_end():
+    inputs = [[k, 0, 0, 0] for k in (1, 2, 3)] + [[1, 1, 0, 0]]
+    full = nc.Task.from_examples(inputs, [[m[0]] * 4 for m in inputs], base=4)
+    ended = nc.Task.from_examples(inputs, [[*[m[0]] * 3, 0] for m in inputs], base=4)
+    assert not layouts_of(full.sample(16, seed=1))
+    found = nc.synthesize(ended, space="edits", progress=False)
+    assert found.solutions[0].answer.verify(ended)

@@ -21,12 +21,12 @@ from ..assembly.tasks import Examples, Task
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-004
 from neural_compile.synthesis.edits import (
-    CONSTANTS,
     EACH,
     KINDS,
     NUMBER,
     NUMBERS,
     Edit,
+    constants,
     elements,
     fold_values,
     leaves_in,
@@ -89,12 +89,12 @@ def _tree_at(values: Values, operation, numbers: np.ndarray, n: int) -> Tree:
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-012
 def _functions(home: Setting, operations: list) -> Values:
     "Functions of what folds know, told apart on random numbers."
-    rng, points = np.random.default_rng(0), 128
+    rng, points, base = np.random.default_rng(0), 128, home.memory.shape[1]
     names = ["a", "x", "i", "n", "h", "l", *(k for k in home.leaves if k != "0")]
-    top = np.where(np.arange(points) % 2, home.memory.shape[1], 4)
+    top = np.where(np.arange(points) % 2, base, min(base, 4))
     leaves = {k: rng.integers(0, top).astype(np.int16) for k in names}
-    leaves |= {k: np.full(points, int(k), np.int16) for k in ("0", *CONSTANTS)}
-    blank = np.zeros((points, home.memory.shape[1]), np.int16)
+    leaves |= {k: np.full(points, int(k), np.int16) for k in ("0", *constants(base))}
+    blank = np.zeros((points, base), np.int16)
     return Values(Setting(blank, leaves, home.tables), operations)
 
 # %% ../../nbs/synthesis/12_drafts.ipynb #12-drafts-013

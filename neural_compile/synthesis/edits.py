@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['KINDS', 'KEEP', 'DROP', 'MAP', 'MARK', 'FOLD', 'FILL', 'PART', 'APPEND',
            'PUSH', 'EXTEND', 'REVERSE', 'NUMBER', 'NONE', 'EACH', 'NUMBERS',
-           'CONSTANTS', 'Edit', 'leaves_in', 'whole', 'offsets', 'elements',
-           'make_edit', 'nodes_of', 'folded', 'fold_values', 'values_of',
-           'edited']
+           'CONSTANTS', 'Edit', 'leaves_in', 'constants', 'whole',
+           'offsets', 'elements', 'make_edit', 'nodes_of', 'folded',
+           'fold_values', 'values_of', 'edited']
 
 # %% ../../nbs/synthesis/9_edits.ipynb #9-edits-003
 from collections.abc import Sequence
@@ -46,11 +46,16 @@ def leaves_in(tree: Tree) -> set[str]:
     return {tree} if isinstance(tree, str) else set().union(*map(leaves_in, tree[1:]))
 
 # %% ../../nbs/synthesis/9_edits.ipynb #9-edits-011
+def constants(base: int) -> list[str]:
+    "Numbers that trees may name, and that a value can be."
+    return [name for name in CONSTANTS if int(name) < base]
+
+
 def whole(memory: np.ndarray, home: Setting) -> Setting:
     "Leaves that are about whole lists, a point each; `home` has registers and tables."
     n = memory[:, 0]
     leaves = dict(home.leaves)
-    leaves |= {k: np.full(len(n), int(k), np.int16) for k in CONSTANTS}
+    leaves |= {k: np.full(len(n), int(k), np.int16) for k in constants(memory.shape[1])}
     last = memory[np.arange(len(n)), n]
     leaves |= {"n": n, "h": memory[:, 1], "l": last}
     return Setting(memory, leaves, home.tables)

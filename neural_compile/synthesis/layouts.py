@@ -59,8 +59,7 @@ def _counted(x: list[int], base: int) -> list[int]:
 def _wanted(layout: Layout, memory: np.ndarray, target: np.ndarray) -> list[int]:
     "The list that is to come out; cells that are not checked are 0 in a target."
     at = int(memory[0]) if layout.out == "there" else layout.before
-    x = _values(np.append(target, 0), at, layout.ended)
-    return x[: len(target) - 1]
+    return _values(np.append(target, 0), at, layout.ended)
 
 # %% ../../nbs/synthesis/11_layouts.ipynb #11-layouts-009
 def _fits(layout: Layout, given: Examples) -> bool:
@@ -86,7 +85,10 @@ def _checked(layout: Layout, memory, target, mask) -> bool:
     if layout.out == "number":
         return bool((mask == (cells == 0)).all())
     first = memory[0] if layout.out == "there" else layout.before * layout.ended
-    last = first + len(_wanted(layout, memory, target))
+    size = len(_wanted(layout, memory, target))
+    if size == len(memory):  # No room for its length, or for its end
+        return False
+    last = first + size
     wanted = (cells >= first) & (cells <= last)
     if layout.out == "there" and not mask[min(last, len(memory) - 1)]:
         wanted &= cells < last  # The end need not be asked for
