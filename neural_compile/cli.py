@@ -45,7 +45,7 @@ def induce(
     task: TaskName,
     space: Annotated[
         str,
-        typer.Option(help="What to search: language, stores, assembly, walks or all."),
+        typer.Option(help="What to search: all, or one of it, such as edits."),
     ] = "all",
     budget: Annotated[
         float,

@@ -18,16 +18,14 @@ from neural_compile.experiments.populations import (
     POPULATIONS,
     CrossEntropy,
     Evolution,
-    Genetic,
-    alike,
-    lexicase,
     noise_of,
 )
-from neural_compile.experiments.rivals import Limits
+from neural_compile.experiments.rivals import SEARCHES, Limits
 from neural_compile.loss.exams import exam, mark, most_points, questions
+from neural_compile.synthesis.breeding import Genetic, alike, lexicase
 from neural_compile.synthesis.walks import Uniform, fill, ground_of, random_rows, room
 
-BOTH = {**POPULATIONS, **CONSTRAINTS}
+BOTH = {**POPULATIONS, **CONSTRAINTS, "genetic": SEARCHES["genetic"]}
 EASY = {"uniform": "inc", "cross-entropy": "inc", "evolution": "inc"}
 MACHINE = nc.Machine(base=8, registers=6, lines=5)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from neural_compile.assembly.suites import suites
 from neural_compile.experiments.campaigns import campaign, write_json
-from neural_compile.experiments.populations import CrossEntropy, Evolution, Genetic
+from neural_compile.experiments.populations import CrossEntropy, Evolution
+from neural_compile.synthesis.breeding import Genetic
 from neural_compile.synthesis.walks import Uniform, Walks, ground_of
 
 ROOT = Path(__file__).resolve().parent.parent

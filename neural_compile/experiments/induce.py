@@ -230,9 +230,8 @@ def _take_solution(hunt: Hunt, best: Candidate):
     "Write down what a search has found."
     story, constants = hunt.story, hunt.task.constants
     answer = replace(best.answer, registers=constants)
-    walked = best.kind == "walks"  # It uses every line that it has
-    story.answer = answer.simplify(hunt.task) if walked else answer
-    story.how = How(Way.WALKED if walked else Way.ENUMERATED, best.expression)
+    story.answer = answer.simplify(hunt.task) if best.drawn else answer
+    story.how = How(Way.WALKED if best.drawn else Way.ENUMERATED, best.expression)
     story.verification = story.answer.verify(hunt.task)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-032

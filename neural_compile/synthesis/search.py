@@ -35,6 +35,7 @@ class Candidate:
     solves: bool = False  # Right on all examples it was run on
     kind: str = ""  # Combinator, skeleton or "stores": `rank` takes them in turn
     source: tuple = ()  # An `Expression`, or the (address, value) of each store
+    drawn: bool = False  # By chance: some of its lines may be of no use
 
     @property
     def program(self) -> Program:

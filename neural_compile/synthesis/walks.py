@@ -190,7 +190,8 @@ def _candidate(search: Series, end: End, ground: WalkGround) -> Candidate:
     size = sum(line.instruction.name != "noop" for line in program)
     how = f"{search.one} of {end.tried:,} programs"
     answer = Answer(program, ground.clock, ground.constants)
-    return Candidate(answer, how, size, solves=True, kind=search.kind)
+    right = dict(solves=True, kind=search.kind, drawn=True)
+    return Candidate(answer, how, size, **right)
 
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-luck-1
