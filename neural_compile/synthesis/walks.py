@@ -190,7 +190,7 @@ def _candidate(search: Series, end: End, ground: WalkGround) -> Candidate:
     size = sum(line.instruction.name != "noop" for line in program)
     how = f"{search.one} of {end.tried:,} programs"
     answer = Answer(program, ground.clock, ground.constants)
-    right = dict(solves=True, kind=search.kind, drawn=True)
+    right: dict = dict(solves=True, kind=search.kind, drawn=True)
     return Candidate(answer, how, size, **right)
 
 
