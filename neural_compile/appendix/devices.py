@@ -72,7 +72,11 @@ class Fleet:
 
 # %% ../../nbs/appendix/5_devices.ipynb #5-devices-011
 def assemble(
-    controllers: Controller, training: Training, key: Key[Array, ""], horizon: int
+    controllers: Controller,
+    training: Training,
+    key: Key[Array, ""],
+    horizon: int,
+    free: Controller | None = None,  # 1.0 for weights that may change; None: all may
 ) -> Fleet:
     "Restarts before their first training step, in their seats."
     count = len(controllers.instruction)
@@ -81,7 +85,7 @@ def assemble(
     size = group_size(controllers.machine, share, training.batch, horizon)
     longest = ceil(horizon / 32) * 32
     fleet = Fleet(
-        group=begin(controllers, training, key),
+        group=begin(controllers, training, key, free),
         seats=np.arange(count),
         devices=devices,
         share=ceil(share / size) * size,

@@ -4,7 +4,9 @@
 
 # %% auto #0
 __all__ = ['MEANING', 'EXAMPLE', 'REGISTER', 'NAME', 'EMPTY', 'NO_TEXT', 'FIELD',
-           'LISTS', 'Fault', 'ProgramError', 'parse', 'expectations']
+           'LISTS', 'Fault', 'ProgramError', 'usage', 'nearest',
+           'operand_value', 'words_of', 'is_label', 'find_labels', 'parse',
+           'expectations']
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-010
 import re
@@ -62,13 +64,13 @@ REGISTER = re.compile(r"[0-9]{1,3}")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-019
-def _usage(instruction: Instruction) -> str:
+def usage(instruction: Instruction) -> str:
     "An example of the instruction, such as `jump 1 loop`."
     words = instruction.operands.split()
     return " ".join([instruction.name, *(EXAMPLE[w] for w in words)])
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-020
-def _near(word: str, known: Sequence[str]) -> str:
+def nearest(word: str, known: Sequence[str]) -> str:
     "The known name that is most like a word, as a question, or all of them."
     found = get_close_matches(word, known, n=1, cutoff=0.6)
     if found:
@@ -76,7 +78,7 @@ def _near(word: str, known: Sequence[str]) -> str:
     return f"Known: {', '.join(known) or 'none'}."
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-023
-def _operand_value(
+def operand_value(
     word: str,  # As written
     operand: str,  # One of `a`, `b`, `o`, `label`
     labels: dict[str, int],  # The labels of the text and their lines
@@ -90,15 +92,15 @@ def _operand_value(
         return f"a register is a number from 0 to 999, found {word!r}."
     if word in labels:
         return labels[word]
-    return f"no line is labelled {word!r}. {_near(word, list(labels))}"
+    return f"no line is labelled {word!r}. {nearest(word, list(labels))}"
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-027
-def _words_of(row: str) -> list[re.Match]:
+def words_of(row: str) -> list[re.Match]:
     "The words of a row, without its comment; each knows its columns."
     return list(re.finditer(r"\S+", row.split("#")[0]))
 
 
-def _is_label(words: Sequence[re.Match]) -> bool:
+def is_label(words: Sequence[re.Match]) -> bool:
     "Whether a row is a label: one word that ends in a colon."
     return len(words) == 1 and words[0][0].endswith(":")
 
@@ -114,12 +116,12 @@ def _label_fault(name: str, known: dict[str, int]) -> str:
     return ""
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-035
-def _find_labels(rows: Sequence[list[re.Match]]) -> tuple[dict[str, int], list[Fault]]:
+def find_labels(rows: Sequence[list[re.Match]]) -> tuple[dict[str, int], list[Fault]]:
     "Each label and the line it stands before, and what is wrong with them."
     labels: dict[str, int] = {}
     faults, line = [], 0
     for n, words in enumerate(rows, 1):
-        if _is_label(words):
+        if is_label(words):
             name = words[0][0][:-1]
             if wrong := _label_fault(name, labels):
                 faults.append(Fault(n, *words[0].span(), wrong))
@@ -133,13 +135,13 @@ def _instruction_fault(words: Sequence[re.Match], table: dict[str, Instruction])
     "An unknown name or a wrong number of operands, or nothing."
     name = words[0][0]
     if name not in table:
-        return f"unknown instruction {name!r}. {_near(name, list(table))}"
+        return f"unknown instruction {name!r}. {nearest(name, list(table))}"
     operands = table[name].operands.split()
     if len(words) - 1 == len(operands):
         return ""
     needs = " and ".join(MEANING[word] for word in operands) or "no operand"
     found = " ".join(word[0] for word in words)
-    example = _usage(table[name])
+    example = usage(table[name])
     return f"{name!r} needs {needs}, found {found!r}. Write {example!r}."
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-039
@@ -156,7 +158,7 @@ def _read_line(
         return None, [Fault(n, name.start(), last, wrong)]
     instruction, values, faults = table[name[0]], {}, []
     for operand, word in zip(instruction.operands.split(), words[1:]):
-        value = _operand_value(word[0], operand, labels)
+        value = operand_value(word[0], operand, labels)
         if isinstance(value, str):
             faults.append(Fault(n, *word.span(), value))
         else:
@@ -182,10 +184,10 @@ def parse(
     if not isinstance(text, str):
         raise InputError(NO_TEXT.format(text))
     source = text.split("\n")
-    rows = [_words_of(row) for row in source]
+    rows = [words_of(row) for row in source]
     table = {instruction.name: instruction for instruction in instructions}
-    labels, faults = _find_labels(rows)
-    code = [(n, w) for n, w in enumerate(rows, 1) if w and not _is_label(w)]
+    labels, faults = find_labels(rows)
+    code = [(n, w) for n, w in enumerate(rows, 1) if w and not is_label(w)]
     lines = []
     for n, words in code:
         line, wrong = _read_line(n, words, labels, table)

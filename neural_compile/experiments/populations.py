@@ -18,6 +18,7 @@ from ..assembly.engine import JUMP
 from ..assembly.programs import at_least, refuse
 from ..compiler.controllers import Machine
 from .rivals import Rival, searching
+from ..loss.decoding import hold
 from ..loss.exams import mark
 from ..synthesis.breeding import chance_faults
 from ..synthesis.walks import End, Series, Uniform, WalkGround, room
@@ -95,10 +96,10 @@ def along(W, noise, at, points, rate):
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-025
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def learn(kinds, exam, seed, most, lines, rule, noise, cuts):
+def learn(kinds, exam, seed, most, allowed, rule, noise, cuts):
     "Programs drawn from weights that learn from them, until one passes the exam."
     np.random.seed(seed)
-    samples, elite, rate, least = rule
+    (samples, elite, rate, least), lines = rule, len(allowed)
     registers, whole, peak, tried = exam.registers.shape[1], exam.most.sum(), 0, 0
     M, R, each = room(exam, 1)
     W, size = np.zeros((lines, cuts[-1])), lines * cuts[-1]
@@ -111,6 +112,7 @@ def learn(kinds, exam, seed, most, lines, rule, noise, cuts):
                 sign = 1 - 2 * (p % 2)
                 at[p] = at[p - p % 2]
             pick(picked[p], W, noise[at[p] :], sign, cuts, kinds, registers)
+            hold(picked[p], allowed)
             points[p] = mark(picked[p], kinds, exam, whole, 0, M, R, each[0])
             tried, peak = tried + 1, max(peak, points[p])
             if points[p] == whole or tried == most:

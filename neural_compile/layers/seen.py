@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from ..assembly.engine import execute_many, kind_of
 from ..assembly.programs import Program, refuse
+from ..assembly.sketches import held
 from ..assembly.tasks import Examples
 from ..compiler.controllers import Controller
 from .learners import Reading, Sight
@@ -189,7 +190,9 @@ def _job_of(hunt: Hunt, k: int, turns: list[int], walk: Walk) -> Job:
     machine, accepts = reading.machine, partial(hunt.accepts, k)
     papers = seen_exam(hunt.seen.values[k][rows], hunt.lists[rows], reading)
     about = reading.clock, reading.constants, machine
-    return Job(accepts, *about, kind_of(machine.instructions), papers, turns, walk)
+    kinds, sizes = kind_of(machine.instructions), (machine.lines, machine.registers)
+    allowed = held(None, *sizes, machine.instructions).allowed
+    return Job(accepts, *about, kinds, papers, allowed, turns, walk)
 
 
 def _best_of(hunt: Hunt, snapshots, seeds: np.ndarray, turns: list[int], k: int):

@@ -20,13 +20,16 @@ from jaxtyping import Array, Key
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-002b
 from ..assembly.answers import Answer
 from ..assembly.programs import Program, refuse
+from ..assembly.sketches import Bounds, Sketch, held
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock
 from neural_compile.compiler.controllers import (
     DEFAULT,
+    LOG_EPSILON,
     Controller,
     Dialect,
     Machine,
+    columns,
     controller_of,
     decompile,
     random_controller,
@@ -46,7 +49,7 @@ def horizon(
     return Clock(0, turn * (task.cells + task.answer_cells))
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-012
-Source = str | Program | Answer | Candidate | Controller | Callable
+Source = str | Program | Sketch | Answer | Candidate | Controller | Callable
 LINES = 6  # of a machine, unless a program needs more
 
 
@@ -69,7 +72,7 @@ def _start_faults(source: object, noise: float, lines: int | None) -> list[str]:
     faults = []
     if not isinstance(source, Source):
         faults.append(
-            "a start is 'random', a template's name, a program, an answer, weights, "
+            "a start is 'random', a template's name, a program, a sketch, weights, "
             f"or a function from a key to a Controller; found {source!r}."
         )
     if not 0 <= noise < math.inf:
@@ -89,6 +92,8 @@ class Prepared:
     make: Callable[[Key[Array, " restarts"]], Controller]  # With a key a restart
     program: Program | None = None  # What was compiled; None: nothing was
     restarts: int | None = None  # How many, if weights for so many were given
+    sketch: Sketch | None = None  # That programs stay inside of
+    free: Controller | None = None  # 1.0 for a weight that may change; None: all may
 
     def controllers(self, restarts: int | None, key: Key[Array, ""]) -> Controller:
         "So many controllers (None: 32, or as many as given); leading axis: restarts."
@@ -120,6 +125,8 @@ def prepare_start(
         return _random(start, task)
     if isinstance(source, str):
         source = template(source, task.given, task.registers)
+    if isinstance(source, Sketch):
+        return _sketched(start, source, task)
     if isinstance(source, Program | Answer | Candidate):
         return _compiled(start, source, task)
     if isinstance(source, Controller):
@@ -195,6 +202,53 @@ def _name(source: Program | Answer | Candidate) -> str:
     if isinstance(source, Candidate):
         return source.expression
     return type(source).__name__.lower()
+
+# %% ../../nbs/loss/2_starts.ipynb #2-starts-sketch1
+def _tables(limits: Bounds, machine: Machine) -> tuple[list, list, list]:
+    "For each matrix: what is written, whether it stays, what is allowed."
+    written, stays, allowed = [], [], []
+    for k, (choices, _) in enumerate(machine.shapes.values()):
+        written.append(limits.written[:, k])
+        stays.append(limits.given[:, k] >= 0)
+        allowed.append(limits.allowed[:, k, :choices].T)
+    return written, stays, allowed
+
+
+@partial(jax.jit, static_argnames="machine", compiler_options=HURRY)
+def _held_weights(keys, written, stays, allowed, noise, *, machine):
+    "Weights of a sketch: as written, with noise where that may change, or random."
+
+    def make(key):
+        *own, last = jax.random.split(key, 5)
+        random, Ws = random_controller(machine, key=last), {}
+        for k, (name, (count, _)) in enumerate(machine.shapes.items()):
+            exact = columns(written[k], count, 0.0, None)
+            noisy = columns(written[k], count, noise, own[k])
+            drawn = jnp.where(allowed[k], random.weights[k], LOG_EPSILON)
+            known = jnp.where(stays[k], exact, noisy)
+            Ws[name] = jnp.where(written[k] < 0, drawn, known)
+        return Controller(**Ws, machine=machine)
+
+    return jax.vmap(make)(keys)
+
+# %% ../../nbs/loss/2_starts.ipynb #2-starts-sketch2
+def _sketched(start: Start, sketch: Sketch, task: Task) -> Prepared:
+    "Restarts inside a sketch, in the largest of its shapes."
+    machine = _machine(start, task, max(len(x.lines) for x in sketch.shapes()))
+    limits = held(sketch, machine.lines, task.registers, task.instructions)
+    written, stays, allowed = _tables(limits, machine)
+    make = partial(
+        _held_weights,
+        written=written,
+        stays=stays,
+        allowed=allowed,
+        noise=start.noise,
+        machine=machine,
+    )
+    Ws = [jnp.asarray(may & ~stay, float) for may, stay in zip(allowed, stays)]
+    free = Controller(**dict(zip(machine.shapes, Ws)), machine=machine)
+    clock = start.clock or horizon(task, machine.lines)
+    return Prepared(machine, clock, "sketch", make, sketch=sketch, free=free)
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-031
 def _asked(start: Start) -> dict:

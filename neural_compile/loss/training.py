@@ -162,16 +162,23 @@ class Group(NamedTuple):
     controllers: Controller
     moments: optax.OptState  # What the optimiser remembers
     keys: Key[Array, " restarts"]
+    free: Controller | None = None  # 1.0 for weights that may change; None: all may
 
 
-def begin(controllers: Controller, training: Training, key: Key[Array, ""]) -> Group:
+def begin(
+    controllers: Controller,
+    training: Training,
+    key: Key[Array, ""],
+    free: Controller | None = None,  # Without an axis of restarts
+) -> Group:
     "Restarts before their first training step."
     count = len(controllers.instruction)
     moments = jax.vmap(training.optimizer(training.learning_rate).init)(controllers)
     own = jax.random.split(jax.random.fold_in(key, 1), count)
     is_key = lambda x: jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
     moments = jax.tree.map(lambda x: own if is_key(x) else x, moments)
-    return Group(controllers, moments, jax.random.split(key, count))
+    each = jax.tree.map(lambda x: jnp.repeat(x[None], count, axis=0), free)
+    return Group(controllers, moments, jax.random.split(key, count), each)
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-033
 @dataclass(frozen=True)
@@ -203,8 +210,10 @@ def _step(group: Group, t: Array, chunk: Chunk, shape: Shape) -> tuple[Group, Ar
     updates, moments = jax.vmap(optimizer.update)(
         gradients, group.moments, group.controllers
     )
+    if group.free is not None:
+        updates = jax.tree.map(jnp.multiply, updates, group.free)
     controllers = optax.apply_updates(group.controllers, updates)
-    return Group(controllers, moments, group.keys), losses
+    return Group(controllers, moments, group.keys, group.free), losses
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-036
 def train_groups(group: Group, chunk: Chunk, groups: Array, *, shape: Shape):

@@ -300,7 +300,7 @@ def tune(
     begun, (make_key, draw_key) = prepare_start(start, task), jax.random.split(key)
     stages = plan(training, task, begun, key=draw_key)
     untuned = begun.controllers(restarts, make_key)
-    fleet = assemble(untuned, training, draw_key, stages[-1].steps)
+    fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
     looks = _looks(fleet, stages, training, (task, begun), progress)
     why = _watched(fleet, looks, [watch] if callable(watch) else watch)
     tuned = jax.tree.map(jnp.array, fleet.controllers)

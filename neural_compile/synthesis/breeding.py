@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from ..assembly.programs import at_least, refuse
-from ..loss.decoding import SHARES, change
+from ..loss.decoding import SHARES, change, hold
 from ..loss.exams import mark
 from .walks import End, Series, WalkGround, fill, room
 
@@ -93,12 +93,12 @@ FURTHER = 0.3  # The chance of one more change
 # %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-011
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def breed(kinds, exam, seed, most, lines, rule):
+def breed(kinds, exam, seed, most, allowed, written, rule):
     "Generations until a program passes the exam."
     np.random.seed(seed)
     population, crossing, mutating, size = rule
     registers, examples = exam.registers.shape[1], np.arange(len(exam.most))
-    codes = np.zeros((population, lines, 4), np.int64)
+    codes = np.zeros((population, len(allowed), 4), np.int64)
     new, left = codes.copy(), np.arange(population)
     M, R, each = room(exam, population)
     odd, whole = np.random.randint(1, 2**62, len(examples)), exam.most.sum()
@@ -108,6 +108,8 @@ def breed(kinds, exam, seed, most, lines, rule):
             a, b = -1, -1
             if tried == 0:
                 fill(new[p], kinds, registers)
+                new[p] = np.where(written < 0, new[p], written)
+                hold(new[p], allowed)
                 continue
             crossed = np.random.random() < crossing
             if size:
@@ -117,6 +119,7 @@ def breed(kinds, exam, seed, most, lines, rule):
                 a = lexicase(*groups, examples, left)
                 b = lexicase(*groups, examples, left) if crossed else -1
             child(new[p], codes, a, b, kinds, registers, mutating)
+            hold(new[p], allowed)
         for p in range(population):
             points = mark(new[p], kinds, exam, whole, 0, M, R, each[p])
             tried, peak = tried + 1, max(peak, points)
@@ -150,7 +153,7 @@ class Genetic(Series):
     def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
         "Generations of so many programs at most."
         rule = self.population, self.crossing, self.mutating, self.tournament
-        return End(*breed(*ground.begin(seed, length), rule))
+        return End(*breed(*ground.begin(seed, length), ground.bounds.written, rule))
 
 # %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-013
 def chance_faults(what: str, value: float) -> list[str]:
