@@ -10,6 +10,9 @@ from .assembly.programs import (
 )
 from .assembly.parsing import (
     ProgramError as ProgramError,
+)
+from .assembly.sketches import (
+    Sketch as Sketch,
     parse as parse,
 )
 from .assembly.execution import (

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['Places', 'CHOICE', 'GAP', 'Gap', 'Row', 'Shape', 'free_shape', 'Sketch',
-           'sketch_of', 'is_open', 'parse', 'Bounds', 'bounds', 'held',
-           'options']
+           'sketch_of', 'is_open', 'parse']
 
 # %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-003
 import itertools
@@ -13,8 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
-
-import numpy as np
 
 from neural_compile.assembly.parsing import (
     EMPTY,
@@ -33,7 +30,6 @@ from neural_compile.assembly.programs import (
     INSTRUCTIONS,
     NOWHERE,
     SLOT,
-    InputError,
     Instruction,
     Program,
     refuse,
@@ -67,17 +63,12 @@ class Row:
         return all(place is not None and len(place) == 1 for place in places)
 
 # %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-011
-def _alike(instruction: Instruction, table: Sequence[Instruction]) -> list[Instruction]:
-    "The instructions with the same operands."
-    return [other for other in table if other.operands == instruction.operands]
-
-
 def _name_text(row: Row, table: Sequence[Instruction]) -> str:
     "What may stand in place of the instruction's name."
     first = row.instructions[0]
     if len(row.instructions) == 1:
         return first.name
-    whole = _alike(first, table) if first.operands == "a b o" else []
+    whole = [i for i in table if i.operands == "a b o"]
     if row.anything or list(row.instructions) == whole:
         return "?"
     return f"?{{{','.join(i.name for i in row.instructions)}}}"
@@ -101,17 +92,21 @@ def _row_text(row: Row | Gap, labels: dict[int, str], table) -> str:
     return " ".join(words)
 
 
-def _sketch_text(sketch: "Sketch") -> str:
+def _names_in(sketch: "Sketch") -> dict[int, str]:
+    "A label for each row that has one or is jumped to."
     names = dict(sketch.labels)
     for row in sketch.rows:
         if isinstance(row, Row) and row.instructions[0].jumps and not row.anything:
             for n in row.b or ():
                 names.setdefault(n, f"line_{n}")
-    texts = []
-    for n, row in enumerate(sketch.rows):
+    return names
+
+
+def _sketch_text(sketch: "Sketch") -> str:
+    names, texts, end = _names_in(sketch), list[str](), len(sketch.rows)
+    for n, text in enumerate(sketch.texts):
         texts += [f"{names[n]}:"] if n in names else []
-        texts.append("    " + _row_text(row, names, sketch.instructions))
-    end = len(sketch.rows)
+        texts.append("    " + text)
     return "\n".join(texts + ([f"{names[end]}:"] if end in names else []))
 
 # %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-014
@@ -160,6 +155,11 @@ class Sketch:
     labels: dict[int, str] = field(default_factory=dict, compare=False)  # By row
     instructions: tuple[Instruction, ...] = field(default=INSTRUCTIONS, compare=False)
 
+    @property
+    def closed(self) -> bool:
+        "Whether nothing in it is open, and everything frozen."
+        return all(isinstance(r, Row) and r.given and r.frozen for r in self.rows)
+
     def shapes(self) -> Iterator[Shape]:
         "Every shape, the shortest first."
         gaps = [range(row.most + 1) for row in self.rows if isinstance(row, Gap)]
@@ -167,6 +167,12 @@ class Sketch:
             shape = _shape(self, sizes)
             if shape.lines:
                 yield shape
+
+    @property
+    def texts(self) -> list[str]:
+        "Each row as text, without labels before it."
+        names, table = _names_in(self), self.instructions
+        return [_row_text(row, names, table) for row in self.rows]
 
     def __str__(self) -> str:
         return _sketch_text(self)
@@ -243,9 +249,9 @@ def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
 def _read_row(n: int, words: list[re.Match], labels: dict[str, int], table) -> tuple:
     "A row, or None and its faults."
     said = [word[0] for word in words]
-    if gap := GAP.fullmatch(said[0]):
-        if len(words) == 1 and int(gap[1]):
-            return Gap(int(gap[1])), []
+    gap = GAP.fullmatch(said[0])
+    if gap and len(words) == 1 and int(gap[1]):
+        return Gap(int(gap[1])), []
     if said[0].startswith("..."):
         wrong = "a gap is alone in its row and says how many lines: '...3'"
         found = f"{wrong}, found {' '.join(said)!r}."
@@ -285,8 +291,7 @@ def parse(
     instructions: Sequence[Instruction] = INSTRUCTIONS,  # The instruction table
 ) -> Program | Sketch:
     "Read a program or a sketch; raises `ProgramError` with every fault in the text."
-    if not isinstance(text, str):
-        raise InputError(NO_TEXT.format(text))
+    refuse([] if isinstance(text, str) else [NO_TEXT.format(text)])
     source = text.split("\n")
     words = [words_of(row) for row in source]
     if not any(is_open(word[0]) for row in words for word in row):
@@ -308,99 +313,3 @@ def _read_sketch(source: list[str], words: list, instructions: tuple) -> Sketch:
     if faults:
         raise ProgramError(sorted(faults), source)
     return Sketch(tuple(rows), {at: name for name, at in labels.items()}, instructions)
-
-# %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-031
-class Bounds(NamedTuple):
-    "What may stand where, as numbers."
-
-    allowed: np.ndarray  # bool [lines, 4, choices]
-    given: np.ndarray  # [lines, 4]; −1 where several choices are allowed
-    written: np.ndarray  # [lines, 4]; what is written, also where that may change
-    registers: int  # Of the machine
-
-
-def _allowed(row: Row, slots: tuple[int, int], table: Sequence[Instruction]) -> list:
-    "The choices of each place of a row."
-    registers, lines = slots
-    all_of = [len(table), registers, max(slots), registers]
-    if row.anything:
-        return [range(n) for n in all_of]
-    first = row.instructions[0]
-    limits = registers, lines if first.jumps else registers, registers
-    found: list[Sequence[int]] = [[table.index(i) for i in row.instructions]]
-    for slot, limit in zip("abo", limits):
-        places = getattr(row, slot)
-        found.append(range(limit) if places is None else places)
-    return found
-
-# %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-032
-def bounds(
-    shape: Shape,
-    registers: int,  # Of the machine
-    near: bool = False,  # Lines that are given and not frozen may change
-) -> Bounds:
-    "What may stand in each place of a shape."
-    slots, table = (registers, len(shape.lines)), shape.instructions
-    refuse(_register_faults(shape, registers))
-    allowed = np.zeros((slots[1], 4, max(len(table), *slots)), bool)
-    written = np.full(allowed.shape[:2], -1)
-    for n, row in enumerate(shape.lines):
-        changes = near and row.given and not row.frozen
-        free = free_shape(1, table).lines[0]
-        for k, choices in enumerate(_allowed(row, slots, table)):
-            written[n, k] = choices[0] if len(choices) == 1 else -1
-        for k, choices in enumerate(_allowed(free if changes else row, slots, table)):
-            allowed[n, k, list(choices)] = True
-    given = np.where(allowed.sum(axis=2) == 1, written, -1)
-    return Bounds(allowed, given, written, registers)
-
-
-def _register_faults(shape: Shape, registers: int) -> list[str]:
-    faults = []
-    for n, row in enumerate(shape.lines):
-        jumps = row.instructions[0].jumps
-        places = [row.a, () if jumps else row.b, row.o]
-        named = {r for some in places for r in some or () if r >= registers}
-        if named:
-            rule = f"line {n}: the machine has registers 0 to {registers - 1}"
-            faults.append(f"{rule}, found {max(named)}. Give the task more registers.")
-    return faults
-
-# %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-held1
-def held(
-    sketch: Sketch | None,  # None: nothing is given
-    lines: int,  # Of the machine
-    registers: int,
-    instructions: Sequence[Instruction] = INSTRUCTIONS,
-) -> Bounds:
-    "What may stand where on a machine; what is not frozen may change."
-    if sketch is None:
-        return bounds(free_shape(lines, instructions), registers)
-    fitting = [shape for shape in sketch.shapes() if len(shape.lines) == lines]
-    found = f"the machine has {lines}. Give Start(sketch, lines=None)."
-    refuse([f"no shape of the sketch has as many lines; {found}"] * (not fitting))
-    return bounds(fitting[-1], registers, near=True)
-
-# %% ../../nbs/assembly/17_sketches.ipynb #17-sketches-035
-def options(limits: Bounds, instructions: Sequence[Instruction]) -> list[np.ndarray]:
-    "For each line all lines that it may become, [options, 4]."
-    listed = []
-    for places in limits.allowed:
-        choices = [np.flatnonzero(place).tolist() for place in places]
-        rows = list[tuple[int, ...]]()
-        for i in choices[0]:
-            each = _operands(instructions[i], choices[1:], limits)
-            rows += [(i, *operands) for operands in itertools.product(*each)]
-        listed.append(np.array(rows))
-    return listed
-
-
-def _operands(instruction: Instruction, choices: list, limits: Bounds) -> list:
-    "What its operands may be: 0 alone where it takes none."
-    lines = len(limits.allowed)
-    ends = dict(a=None, b=lines if instruction.jumps else limits.registers, o=None)
-    within = lambda some, end: [c for c in some if end is None or c < end]
-    return [
-        within(some, ends[slot]) if slot in instruction.slots else [0]
-        for slot, some in zip("abo", choices)
-    ]

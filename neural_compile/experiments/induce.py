@@ -17,6 +17,7 @@ from jaxtyping import Array, Key
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-003
 from ..assembly.answers import Answer, Stopped, Why
+from ..assembly.sketches import Sketch
 from ..assembly.tasks import Task
 from ..compiler.controllers import Controller
 from neural_compile.experiments.budgets import (
@@ -42,8 +43,9 @@ from ..loss.decoding import decode
 from ..loss.starts import Prepared, Source, Start, prepare_start
 from ..loss.training import Training
 from ..loss.tuning import Look, StopAt, StopWhenSolved, Tuning, tune
+from ..synthesis.mending import Guess, searches_for
 from ..synthesis.search import Candidate, Search
-from ..synthesis.spaces import Synthesis, searches_of, synthesize
+from ..synthesis.spaces import Synthesis, synthesize
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-015
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ def _decoded(
     **options,  # Of `decode`
 ) -> Found | None:
     "The first program that decoding finds in weights."
-    for d in decode(snapshots, clock=start.clock, first_only=True, **options):
+    options |= dict(clock=start.clock, sketch=start.sketch, first_only=True)
+    for d in decode(snapshots, **options):
         where = d.restart, d.samples
-        how = How(ways[d.snapshot], start.name, steps, *where, start.program)
+        how = How(ways[d.snapshot], start.name, steps, *where, start.origin)
         return Found(d.answer, how, snapshots[d.snapshot][d.restart])
     return None
 
@@ -75,9 +78,8 @@ def _argmax(tuned: Tuning) -> Found | None:
     "The first program that the weights spell."
     if tuned.solution is None:
         return None
-    start, k = tuned.start, int(tuned.accepted.argmax())
-    steps = tuned.losses.shape[1]
-    how = How(Way.ARGMAX, start.name, steps, k, template=start.program)
+    start, k, steps = tuned.start, int(tuned.accepted.argmax()), tuned.losses.shape[1]
+    how = How(Way.ARGMAX, start.name, steps, k, template=start.origin)
     return Found(tuned.solution, how, tuned.controllers[k])
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-019
@@ -90,6 +92,7 @@ class Hunt:
     deadline: float  # As `time.monotonic` counts
     progress: bool
     story: Induction  # What comes of it
+    guess: Guess | None = None  # What it starts from, if it does
     searches: Sequence[Search] = ()
     synthesis: Synthesis | None = None  # What they have come to
     turn: float = 0.0  # Units for them before each round of tuning
@@ -104,17 +107,15 @@ class Hunt:
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-021
 def _write_down(hunt: Hunt, tuned: Tuning):
     "Pay for a tuning, and keep its record."
-    restarts, steps = tuned.losses.shape
+    work, (restarts, steps) = hunt.story.work, tuned.losses.shape
     lines = tuned.start.machine.lines
-    units = JUDGING + COMPILING * (lines not in hunt.compiled)
-    units += restarts * steps * restart_step_price(tuned.start, hunt.task)
-    hunt.account.spent += units
+    hunt.account.spent += JUDGING + COMPILING * (lines not in hunt.compiled)
+    hunt.account.spent += restarts * steps * restart_step_price(tuned.start, hunt.task)
     hunt.compiled.add(lines)
     last = tuned.losses[:, -1] if steps else np.empty(0)
     loss = min(last[np.isfinite(last)].tolist(), default=None)
     hits = int(tuned.paper.sum()), int(tuned.strict.sum())
-    attempt = Attempt(tuned.start.name, restarts, steps, loss, *hits)
-    hunt.story.work.attempts.append(attempt)
+    work.attempts.append(Attempt(tuned.start.name, restarts, steps, loss, *hits))
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-023
 def _around(hunt: Hunt, start: Prepared, plan: Round, key: Key[Array, ""]):
@@ -159,7 +160,7 @@ def _attempt(
     "What was found from one start, and why its tuning ended early, if it did."
     tune_key, before_key, after_key = jax.random.split(key, 3)
     start = prepare_start(source, hunt.task)
-    if start.program is not None:
+    if start.origin is not None:
         if found := _around(hunt, start, plan, before_key):
             return found, None
     tuned, looks = _tune(hunt, start, source, plan, tune_key)
@@ -228,11 +229,11 @@ def _go_on(hunt: Hunt) -> bool:
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-taken
 def _take_solution(hunt: Hunt, best: Candidate):
     "Write down what a search has found."
-    story, constants = hunt.story, hunt.task.constants
-    answer = replace(best.answer, registers=constants)
-    story.answer = answer.simplify(hunt.task) if best.drawn else answer
-    story.how = How(Way.WALKED if best.drawn else Way.ENUMERATED, best.expression)
-    story.verification = story.answer.verify(hunt.task)
+    story, way = hunt.story, Way.WALKED if best.drawn else Way.ENUMERATED
+    answer = replace(best.answer, registers=hunt.task.constants)
+    answer = answer.simplify(hunt.task) if best.drawn and not hunt.guess else answer
+    story.answer, story.how = answer, How(way, best.expression, template=hunt.guess)
+    story.verification = answer.verify(hunt.task)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-032
 def _halve(
@@ -247,6 +248,8 @@ def _halve(
             if n == 0:
                 starts = [*given, *(hunt.synthesis.templates if hunt.synthesis else ())]
                 queue = queue_of(starts, turn, plan.starts)
+                if isinstance(hunt.guess, Sketch):  # Nothing else may be tuned
+                    queue = [*given]
             round_key = jax.random.fold_in(jax.random.fold_in(key, turn), n)
             came = _round(hunt, queue, plan, round_key)
             if not isinstance(came, list):
@@ -262,16 +265,14 @@ def _settle(hunt: Hunt, came: Found | Stopped | None):
         story.stopped = came
     if not isinstance(came, Found):
         return
-    story.answer = came.answer.simplify(hunt.task)
+    story.answer = came.answer if hunt.guess else came.answer.simplify(hunt.task)
     story.verification = story.answer.verify(hunt.task)
-    story.how, story.controller = came.how, came.controller
-    story.history = came.history
+    story.how, story.controller, story.history = came.how, came.controller, came.history
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-037
 def _begin(task: Task, budget, time_limit, progress: bool) -> Hunt:
     "An account to spend from, and a story to be written."
-    limit = math.inf if time_limit is None else time_limit
-    deadline = time.monotonic() + limit
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     story = Induction(task.name, task.base, task.cells)
     return Hunt(task, Account(budget * UNITS), deadline, progress, story)
 
@@ -297,7 +298,7 @@ def induce(
     task: Task,
     *,
     space: str | Sequence[Search] = "all",  # What to search; (): nothing
-    start: Start | Source | None = None,  # Tuned before the near-misses, if given
+    start: Start | Source | None = None,  # A sketch, a program, or what to tune first
     budget: float = 1.0,  # Work: 1 is at most about two minutes on two cores
     time_limit: float | None = None,  # Seconds; stops earlier, and may differ then
     key: Key[Array, ""],
@@ -307,7 +308,7 @@ def induce(
     "Find a program for a task: search, tune, decode, verify."
     check_limits(budget, time_limit, schedule)
     began, hunt = time.monotonic(), _begin(task, budget, time_limit, progress)
-    hunt.searches = searches_of(space) if len(space) else ()
+    hunt.searches, hunt.guess = searches_for(space, start, task)
     try:
         _search(hunt, start, schedule, key)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ __all__ = ['Level', 'Way', 'How', 'Attempt', 'Work', 'Outcome', 'Runnable',
 # %% ../../nbs/experiments/2_induction.ipynb #1-induction-002
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -17,8 +17,8 @@ import numpy as np
 
 from ..assembly.answers import Answer, Stopped, Why
 from ..assembly.execution import Execution
-from ..assembly.parsing import parse
 from ..assembly.programs import InputError, Instruction, Program
+from ..assembly.sketches import Sketch, parse
 from ..assembly.verification import Clock, Instance, Verification
 from ..compiler import files
 from ..compiler.controllers import Controller
@@ -51,7 +51,7 @@ class How:
     steps: int = 0  # Training steps of each restart
     restart: int | None = None  # From whose weights it was read
     programs: int = 0  # How many programs decoding ran until it came
-    template: Program | None = None  # What was compiled and tuned, if anything
+    template: Program | Sketch | None = None  # What it was made from, if anything
 
     def __str__(self) -> str:
         search = f"({self.programs:,} programs)"
@@ -155,13 +155,16 @@ class Runnable(Outcome):
 
 # %% ../../nbs/experiments/2_induction.ipynb #1-induction-025
 def difference(
-    before: Program,  # Padded with no-ops to the longer one
+    before: Program | Sketch,  # A program is padded with no-ops to the longer one
     after: Program,
 ) -> list[str]:
     "The lines of two programs, marked where they went or came."
-    longest = max(len(before), len(after))
-    rows = difflib.ndiff(before.pad(longest).texts, after.texts)
-    return [row for row in rows if row[0] != "?"]
+    old, new = [text.removeprefix("! ") for text in before.texts], after.texts
+    if not after.labels and len(old) == len(new):
+        new = replace(after, labels=before.labels).texts
+    if isinstance(before, Program):
+        old = before.pad(max(len(old), len(new))).texts
+    return [row for row in difflib.ndiff(old, new) if row[0] != "?"]
 
 # %% ../../nbs/experiments/2_induction.ipynb #1-induction-028
 def _tried(work: Work) -> Iterator[str]:
@@ -184,6 +187,12 @@ def _verdict(told: "Told") -> str:
         return "strictly verified"
     return "found, and refused by the test" if told.answer else "no program found"
 
+
+def _origin(how: How) -> str:
+    "What the answer was made from, in words."
+    searched = how.way in (Way.ENUMERATED, Way.WALKED)
+    return "its start" if searched else f"its template {how.source}"
+
 # %% ../../nbs/experiments/2_induction.ipynb #1-induction-030b
 class Told(Runnable):
     "An outcome that tells how it came about; abstract."
@@ -197,7 +206,7 @@ class Told(Runnable):
         if self.answer is not None:
             rows += [f"found by {self.how}, read {self.clock}:", str(self.program)]
             if self.how.template is not None:
-                rows.append(f"changed since its template {self.how.source}:")
+                rows.append(f"changed since {_origin(self.how)}:")
                 changed = difference(self.how.template, self.answer.program)
                 rows += [f"    {row}" for row in changed]
         judged = "verified" if self.verified else "asked"
@@ -282,7 +291,7 @@ def _read_summary(known: dict, instructions: Sequence[Instruction]) -> Induction
     "The induction of a summary, but for its weights."
     read = lambda text: parse(text, instructions) if text else None
     x = Induction(*(known[name] for name in ("task", "base", "cells")))
-    if program := read(known["program"]):
+    if isinstance(program := read(known["program"]), Program):
         constants = tuple(known["registers"])
         x.answer = Answer(program, Clock(**known["clock"]), constants)
     way, template = Way[known["found"]["way"]], read(known["template_program"])

@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Array, Key
 from tqdm.auto import tqdm
 
+from ..assembly.bounds import held
 from ..assembly.engine import execute_many, kind_of
 from ..assembly.programs import Program, refuse
-from ..assembly.sketches import held
 from ..assembly.tasks import Examples
 from ..compiler.controllers import Controller
 from .learners import Reading, Sight

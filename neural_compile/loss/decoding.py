@@ -22,9 +22,10 @@ from jaxtyping import Array, Key
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-003
 from ..assembly.answers import Answer
+from ..assembly.bounds import held
 from ..assembly.engine import JUMP, kind_of
 from ..assembly.programs import Program, at_least, refuse
-from ..assembly.sketches import Sketch, held
+from ..assembly.sketches import Sketch
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock, accept
 from ..compiler.controllers import Controller, Machine, program_of

@@ -19,8 +19,9 @@ from jaxtyping import Array, Key
 
 # %% ../../nbs/loss/2_starts.ipynb #2-starts-002b
 from ..assembly.answers import Answer
+from ..assembly.bounds import Bounds, held
 from ..assembly.programs import Program, refuse
-from ..assembly.sketches import Bounds, Sketch, held
+from ..assembly.sketches import Sketch
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock
 from neural_compile.compiler.controllers import (
@@ -94,6 +95,11 @@ class Prepared:
     restarts: int | None = None  # How many, if weights for so many were given
     sketch: Sketch | None = None  # That programs stay inside of
     free: Controller | None = None  # 1.0 for a weight that may change; None: all may
+
+    @property
+    def origin(self) -> Program | Sketch | None:
+        "The program or the sketch that it is made from, if it is."
+        return self.sketch if self.program is None else self.program
 
     def controllers(self, restarts: int | None, key: Key[Array, ""]) -> Controller:
         "So many controllers (None: 32, or as many as given); leading axis: restarts."

@@ -20,9 +20,10 @@ import numba
 import numpy as np
 
 from ..assembly.answers import Answer
+from ..assembly.bounds import Bounds, bounds
 from ..assembly.engine import JUMP, kind_of
 from ..assembly.programs import at_least, refuse
-from ..assembly.sketches import Bounds, Shape, Sketch, bounds, free_shape
+from ..assembly.sketches import Shape, Sketch, free_shape
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock
 from ..compiler.controllers import Machine, program_of
