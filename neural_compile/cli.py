@@ -14,6 +14,7 @@ from neural_compile.shell import (
     app,
     checked,
     command,
+    guess_from,
     instructions_from,
     shown_table,
     typed,
@@ -61,22 +62,26 @@ def induce(
         Path | None, typer.Option(help="Save the induction to this safetensors file.")
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option(help="Write a page about it to this HTML file, to look at."),
+        Path | None, typer.Option(help="Write a page about it to this HTML file.")
     ] = None,
     instructions: Instructions = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A guess: a file with a program, or a sketch with holes."),
+    ] = None,
 ) -> Shown:
     "Find a program for a task. Exits with 0 only if it is strictly verified."
     what = task_from(task)
     if instructions:
         what = what.using(instructions_from(instructions))
+    guess = guess_from(start, what.instructions)
     use_machine()
     import jax
     from neural_compile.compiler.files import save as save_induction
     from neural_compile.experiments.induce import induce
 
-    limits: dict[str, Any] = dict(budget=budget, time_limit=time_limit)
-    found = induce(what, space=space, key=jax.random.key(key), **limits)
+    how: dict[str, Any] = dict(budget=budget, time_limit=time_limit, start=guess)
+    found = induce(what, space=space, key=jax.random.key(key), **how)
     if save:
         save_induction(found, save)
     if report:

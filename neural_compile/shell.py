@@ -89,6 +89,13 @@ def instructions_from(path: Path | None) -> tuple:
     return tuple(found)
 
 
+def guess_from(path: Path | None, instructions: tuple) -> Any:
+    "The program or the sketch in a file, or None without one."
+    from neural_compile.assembly.sketches import parse
+
+    return path and parse(path.read_text(), instructions)
+
+
 def whole_numbers(text: str | None) -> list[int]:
     "Numbers with commas between them."
     try:

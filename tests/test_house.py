@@ -62,12 +62,13 @@ def long_modules(texts):
 
 
 def many_parameters(texts):
-    """Functions with too many parameters, but for compiled kernels."""
+    """Functions with too many parameters, but for kernels and for commands' options."""
     for path, text in texts:
         for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.FunctionDef):
                 continue
-            compiled = any("njit" in ast.unparse(d) for d in node.decorator_list)
+            marks = [ast.unparse(d) for d in node.decorator_list]
+            compiled = any("njit" in mark or mark == "command" for mark in marks)
             arguments = [*node.args.args, *node.args.kwonlyargs]
             count = sum(a.arg not in ("self", "cls") for a in arguments)
             if count > PARAMETERS and not compiled:

@@ -66,7 +66,7 @@ def _decoded(
     **options,  # Of `decode`
 ) -> Found | None:
     "The first program that decoding finds in weights."
-    options |= dict(clock=start.clock, sketch=start.sketch, first_only=True)
+    options |= dict(clock=start.reading, sketch=start.sketch, first_only=True)
     for d in decode(snapshots, **options):
         where = d.restart, d.samples
         how = How(ways[d.snapshot], start.name, steps, *where, start.origin)

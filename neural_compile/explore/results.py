@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STATIONS', 'WIDE', 'HIGH', 'GAP', 'MARKERS', 'searched', 'pipeline_svg',
-           'rates_picture']
+           'rates_picture', 'answers_plot']
 
 # %% ../../nbs/explore/8_results.ipynb #8-results-002
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..assembly.answers import Answer
+from ..assembly.engine import execute_many
+from ..assembly.tasks import Examples, Task
 from ..experiments.induction import Induction, Way
 from ..experiments.table1 import Table
 
@@ -137,3 +140,24 @@ def _legend(fig, ax, columns: int):
     fig.supxlabel("per cent, with 95 % intervals")
     look = dict(loc="outside upper center", ncols=columns, frameon=False)
     fig.legend(*ax.get_legend_handles_labels(), **look)
+
+# %% ../../nbs/explore/8_results.ipynb #8-results-answers1
+def _steps(answer: Answer, given: Examples) -> float:
+    "How many steps an answer takes on these examples, on average."
+    size = dict(base=given.base, steps=answer.steps(given.cells, given.base))
+    ran = execute_many(answer.program, given.memory, given.registers, **size)
+    return float(ran.steps.mean())
+
+
+def answers_plot(answers: Sequence[Answer], task: Task) -> Figure:
+    "Answers by lines and by mean steps on a hundred inputs."
+    given = task.sample(100, seed=1)
+    points = np.array([(len(answer), _steps(answer, given)) for answer in answers])
+    fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
+    plt.close(fig)
+    beaten = [any((points <= p).all(1) & (points < p).any(1)) for p in points]
+    best = sorted(points[~np.array(beaten)].tolist())
+    ax.plot(*points.T, "o", mfc="none", color="C0")
+    ax.plot(*np.array(best).T, "o-", color="C0", drawstyle="steps-post")
+    ax.set(xlabel="lines", ylabel="steps", title=task.name)
+    return fig

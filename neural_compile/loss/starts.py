@@ -88,13 +88,19 @@ class Prepared:
     "A start on its machine, as `tune` takes it."
 
     machine: Machine
-    clock: Clock  # When answers are read
+    clock: Clock  # When answers are read in training
     name: str
     make: Callable[[Key[Array, " restarts"]], Controller]  # With a key a restart
     program: Program | None = None  # What was compiled; None: nothing was
     restarts: int | None = None  # How many, if weights for so many were given
     sketch: Sketch | None = None  # That programs stay inside of
     free: Controller | None = None  # 1.0 for a weight that may change; None: all may
+
+    @property
+    def reading(self) -> Clock:
+        "When programs are read: at the halt that a sketch has, or by the clock."
+        shapes = [] if self.sketch is None else self.sketch.shapes()
+        return Clock(halts=True) if any(x.halts for x in shapes) else self.clock
 
     @property
     def origin(self) -> Program | Sketch | None:

@@ -149,7 +149,7 @@ class Look:
     start: Prepared
     cells: int  # That the present stage works through
     known: dict[Program, bool]  # What was asked before; `accepted` adds to it
-    clock = property(lambda self: self.start.clock)  # When programs are read
+    clock = property(lambda self: self.start.reading)  # When programs are read
 
     @cached_property
     def programs(self) -> list[Program]:
@@ -275,8 +275,8 @@ def judge(
     "Read every restart back, and judge it by both criteria."
     if dataset is None:
         dataset = task.sample(1000, seed=2**31 - 1)
-    clock, programs = start.clock, decompile_all(controllers)
-    paper = paper_recovered(controllers, dataset, clock.steps(task.cells))
+    clock, programs = start.reading, decompile_all(controllers)
+    paper = paper_recovered(controllers, dataset, start.clock.steps(task.cells))
     accepted = verdicts(programs, clock, task, {}, accept)
     strict = verdicts(programs, clock, task, {})
     begun, ended = (task, start, clock), (controllers, losses, programs)
