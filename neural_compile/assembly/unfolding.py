@@ -47,12 +47,12 @@ class Row(NamedTuple):
         slots = self.instruction.slots
         return " ".join([self.instruction.name, *(getattr(self, s) for s in slots)])
 
-
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-010
 def jumps(row: Row) -> bool:
     "Whether it goes to a label."
     return row.instruction is not None and row.instruction.jumps
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-011
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-012
 class Level(NamedTuple):
     "A macro at the place of a line."
 
@@ -67,7 +67,7 @@ class Level(NamedTuple):
         "The name of a register or a cell."
         return f"{self.prefix}{kind}{n}"
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-013
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-014
 Fact = int | str | None  # Always this value, or that of this name; or unknown
 Facts = dict[str, Fact]  # Of registers and cells by name
 
@@ -82,7 +82,7 @@ def first_fact(level: Level, name: str) -> Fact:
         return constants[int(own[1:])]
     return 0
 
-
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-015
 def known(level: Level, facts: Facts, name: str) -> Fact:
     "What is known of a name."
     if name == "_":
@@ -98,17 +98,18 @@ def joined(level: Level, one: Facts, two: Facts) -> Facts:
         facts[name] = fact if fact == known(level, two, name) else None
     return facts
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-016
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-018
 def computed(instruction: Instruction, x: Fact, y: Fact, base: int) -> Fact:
     "What is known of a value: a number, if it is the same in all bases from `base` up."
     x = x if "a" in instruction.slots else 0
     y = y if "b" in instruction.slots else 0
-    if instruction.of_base or not isinstance(x, int) or not isinstance(y, int):
+    function = None if instruction.of_base else instruction.function
+    if function is None or not isinstance(x, int) or not isinstance(y, int):
         return None
-    value = int(instruction.function(x, y))
+    value = int(function(x, y))
     return value if 0 <= value < base else None
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-019
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-021
 class Step(NamedTuple):
     "What a line of a macro comes to."
 
@@ -133,7 +134,7 @@ def _cell(level: Level, line: Line, address: Fact) -> str:
         "macro as it is."
     )
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-020
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-022
 def _copied(level: Level, facts: Facts, names: tuple[str, str], after: int) -> Step:
     "One place gets what is in another."
     source, goal = names
@@ -152,7 +153,7 @@ def _jumped(level: Level, line: Line, facts: Facts, after: int) -> Step:
         return Step(None, facts, (to if asked == 0 else after,))
     return Step(Row(line.instruction, name_of(asked, a)), facts, (after, to))
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-022
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-024
 def step_at(level: Level, n: int, facts: Facts) -> Step:
     "What line n of a macro comes to, where this is known."
     program = level.macro.answer.program
@@ -175,7 +176,7 @@ def step_at(level: Level, n: int, facts: Facts) -> Step:
     row = Row(line.instruction, name_of(x, a), name_of(y, b), o)
     return Step(row, {**facts, o: value}, (after,))
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-025
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-027
 LIMIT = 256  # Points of a run that are told apart, at most
 
 
@@ -199,7 +200,7 @@ def _points(level: Level, now: At, step: Step, by_facts: bool) -> list[At]:
     count = 0 if clock.halts else taken
     return [END if n < 0 else At(n, count, facts) for n in step.after]
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-026
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-028
 Ways = dict[At, tuple[Row | None, list[At]]]  # What is done there, and what follows
 
 
@@ -224,7 +225,7 @@ def ways(level: Level, by_facts: bool) -> tuple[Ways, Facts] | None:
                 waiting.append(at)
     return made, facts.get(END, {})
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-027
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-029
 def all_ways(level: Level) -> tuple[Ways, Facts]:
     "All points of a run: told apart by what is known, if these are not too many."
     orders = (True, False) if level.macro.answer.clock.halts else (False,)
@@ -238,7 +239,7 @@ def all_ways(level: Level) -> tuple[Ways, Facts]:
         "one that halts."
     )
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-033
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-035
 def laid_out(level: Level, made: Ways, jump: Instruction) -> list[Row]:
     "Points one after the other, with jumps where the next is elsewhere."
     rows, done, waiting, zero = [], set(), [At(0)], level.name("z", 0)
@@ -251,7 +252,7 @@ def laid_out(level: Level, made: Ways, jump: Instruction) -> list[Row]:
             done.add(at)
             row, after = made[at]
             rows.append(Row(None, b=label(at)))
-            if len(after) == 2:
+            if row and len(after) == 2:
                 row = row._replace(b=label(after[1]))
                 waiting.append(after[1])
             rows += [row] if row else []
@@ -260,7 +261,7 @@ def laid_out(level: Level, made: Ways, jump: Instruction) -> list[Row]:
             rows.append(Row(jump, zero, label(at)))
     return [*rows, Row(None, b=label(END))]
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-034
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-036
 def tidied(rows: Sequence[Row]) -> list[Row]:
     "Without jumps to what comes next, and without labels that nothing jumps to."
     kept: list[Row] = []
@@ -271,7 +272,7 @@ def tidied(rows: Sequence[Row]) -> list[Row]:
     asked = {row.b for row in kept if jumps(row)}
     return [row for row in kept if row.instruction or row.b in asked]
 
-# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-038
+# %% ../../nbs/assembly/17_unfolding.ipynb #17-unfolding-040
 def live_after(rows: Sequence[Row], last: set[str]) -> list[set[str]]:
     "After each row, the names whose values are still read; `last`: after all."
     at = {row.b: n for n, row in enumerate(rows) if row.instruction is None}
