@@ -83,9 +83,8 @@ class Instruction:
     def value(self, a: int, b: int, base: int) -> int:
         "What the function computes; an operand that is not taken counts as 0."
         assert self.function, f"{self.name} computes nothing"
-        a, b = a * ("a" in self.slots), b * ("b" in self.slots)
-        known = (a, b, base) if self.of_base else (a, b)
-        return int(self.function(*known)) % base
+        known = a * ("a" in self.slots), b * ("b" in self.slots), base
+        return int(self.function(*known[: 2 + self.of_base])) % base
 
     writes = property(lambda self: "o" in self.slots)  # Does it write a register?
     jumps = property(lambda self: "label" in self.operands)  # Does it name a line?

@@ -21,6 +21,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+# %% ../../nbs/compiler/2_files.ipynb #2-files-010b
 from ..assembly.parsing import ProgramError
 from neural_compile.assembly.programs import (
     INSTRUCTIONS,
