@@ -60,6 +60,7 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	$(BIN)/python tools/measure_walks.py
 	$(BIN)/python tools/measure_networks.py
 	$(BIN)/python tools/measure_populations.py
+	$(BIN)/python tools/measure_macros.py
 	$(BIN)/python tools/measure_layers.py
 	$(BIN)/python tools/results_table.py
 

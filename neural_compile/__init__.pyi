@@ -43,6 +43,14 @@ from .assembly.answers import (
     Why as Why,
     fit_clock as fit_clock,
 )
+from .assembly.macros import (
+    macro as macro,
+)
+from .assembly.expansion import (
+    Forms as Forms,
+    expand as expand,
+    forms as forms,
+)
 from .compiler.controllers import (
     DEFAULT as DEFAULT,
     DIALECTS as DIALECTS,

@@ -69,7 +69,8 @@ class Instruction:
 
     name: str  # As written in assembly text
     operands: str = ""  # Words among a, b (read), o (written), label (a line)
-    function: Callable[[int, int], int] | None = None  # a, b → o, taken mod base
+    function: Callable[..., int] | None = None  # a, b → o, taken mod base
+    of_base: bool = field(default=False, repr=False)  # Is the function given the base?
 
     def __post_init__(self):
         refuse(_instruction_faults(self))
@@ -82,8 +83,8 @@ class Instruction:
     def value(self, a: int, b: int, base: int) -> int:
         "What the function computes; an operand that is not taken counts as 0."
         assert self.function, f"{self.name} computes nothing"
-        a, b = a * ("a" in self.slots), b * ("b" in self.slots)
-        return int(self.function(a, b)) % base
+        known = a * ("a" in self.slots), b * ("b" in self.slots), base
+        return int(self.function(*known[: 2 + self.of_base])) % base
 
     writes = property(lambda self: "o" in self.slots)  # Does it write a register?
     jumps = property(lambda self: "label" in self.operands)  # Does it name a line?

@@ -21,6 +21,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+# %% ../../nbs/compiler/2_files.ipynb #2-files-010b
+from ..assembly.parsing import ProgramError
 from neural_compile.assembly.programs import (
     INSTRUCTIONS,
     InputError,
@@ -178,6 +180,9 @@ def load(
         metadata, arrays = read_parts(path)
         kind = KINDS_SAVED[metadata["kind"]]
         return kind.unpack(arrays, json.loads(metadata["header"]), instructions)
+    except ProgramError as error:
+        fix = "Pass load(path, instructions=…) with all rows that the file uses."
+        raise InputError(f"{error}\n{fix}") from None
     except InputError:
         raise
     except BROKEN as error:
