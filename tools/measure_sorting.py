@@ -19,7 +19,7 @@ from neural_compile.experiments.induce import induce
 from neural_compile.experiments.sorting import COMPARISON, SORTING, ladder
 from neural_compile.loss.starts import Start
 from neural_compile.loss.training import Training
-from neural_compile.loss.tuning import StopWhenSolved, tune
+from neural_compile.loss.tuning import RetireSolved, tune
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = 10
@@ -65,7 +65,7 @@ def rungs(key):
 def tuned(key):
     """What tuning alone makes of the comparison: eight restarts, read by argmax."""
     start, training = Start(parse(COMPARISON), clock=HORIZON), Training(steps=300)
-    how = dict(restarts=8, key=jax.random.key(key), watch=StopWhenSolved())
+    how = dict(restarts=8, key=jax.random.key(key), watch=RetireSolved())
     found = tune(SORTING, start, training, **how, progress=False)
     right, steps = int(found.strict.sum()), found.losses.shape[1]
     units = 8 * steps * restart_step_price(found.start, SORTING)
