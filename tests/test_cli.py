@@ -9,6 +9,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -65,6 +66,38 @@ def test_induce_takes_examples_from_a_file(tmp_path):
     given = {"base": 8, "inputs": inputs, "outputs": outputs}
     (tmp_path / "twice.json").write_text(json.dumps(given))
     assert "held-back" in shell("induce", tmp_path / "twice.json").stdout
+
+
+SKETCH = """
+    ! read 7 0
+    ! dec 0 0
+    ! read ? 1
+    ?{inc,dec} 7 2
+    ! read 2 3
+    ! ? 1 3 3
+    ! write 7 3
+    ! halt
+    ! noop
+    ! noop
+"""
+
+
+def test_a_sketch_of_ten_lines_is_filled_from_files(tmp_path):
+    "M[M[0] − 1] + M[1]: an operand and two instructions are open, in ten lines."
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(2, 6, 40).tolist()
+    inputs = [[n, *rng.integers(0, 16, 5).tolist()] for n in lengths]
+    outputs = [[(x[x[0] - 1] + x[1]) % 16] for x in inputs]
+    given = {"base": 16, "registers": 8, "inputs": inputs, "outputs": outputs}
+    (tmp_path / "task.json").write_text(json.dumps(given))
+    (tmp_path / "mine.asm").write_text(SKETCH)
+    options = ["--start", tmp_path / "mine.asm"]
+    told = shell("induce", tmp_path / "task.json", *options).stdout
+    assert "found by enumeration: fillings of 10 lines" in told
+    assert "    - read ? 1" in told and "    + read 0 1" in told
+    (tmp_path / "mine.asm").write_text("? 1 2")
+    wrong = call("induce", tmp_path / "task.json", *options, code=2).stderr
+    assert "'?' stands alone, or before three operands" in wrong
 
 
 CURVE = """
