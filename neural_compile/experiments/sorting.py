@@ -72,7 +72,7 @@ end:
     ! halt
 """
 
-# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-012
+# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-014
 def _cells(choose: Choose, b: int) -> list[int]:
     return [choose(b) for _ in range(b)]
 
@@ -97,7 +97,7 @@ PAIR = replace(
 )
 STRAIGHT = "?\n" * 9 + "! halt"
 
-# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-014
+# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-016
 PASS = replace(
     PAIR,
     name="pass",
@@ -127,7 +127,7 @@ def apart(program: Program, kept: set[int], first: int) -> Program:
     used = sorted({r for line in program for r in line.registers} - kept)
     return renamed(program, {r: first + k for k, r in enumerate(used)})
 
-# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-015
+# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-017
 def _frozen(texts: Sequence[str]) -> str:
     return "\n".join(f"! {text}" for text in texts)
 
@@ -150,7 +150,7 @@ def sorting_sketch(over: Program) -> Sketch:
     assert isinstance(found, Sketch)
     return found
 
-# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-016
+# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-018
 class Rung(NamedTuple):
     "What was found on one rung of the ladder."
 
