@@ -61,6 +61,9 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	$(BIN)/python tools/measure_networks.py
 	$(BIN)/python tools/measure_populations.py
 	$(BIN)/python tools/measure_macros.py
+	$(BIN)/python tools/measure_sorting.py
+	$(BIN)/python tools/measure_shortening.py
+	$(BIN)/python tools/measure_adaptation.py
 	$(BIN)/python tools/measure_layers.py
 	$(BIN)/python tools/results_table.py
 

@@ -130,6 +130,10 @@ from .synthesis.spaces import (
 from .synthesis.abstraction import (
     learn as learn,
 )
+from .synthesis.shortening import (
+    Shortened as Shortened,
+    shorten as shorten,
+)
 from .experiments.induction import (
     Induction as Induction,
 )
@@ -151,6 +155,10 @@ from .experiments.studies import (
 from .experiments.arena import (
     Arena as Arena,
     arena as arena,
+)
+from .experiments.adaptation import (
+    Adapted as Adapted,
+    adapt as adapt,
 )
 from .layers.reading import (
     expectation as expectation,
