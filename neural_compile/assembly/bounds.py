@@ -60,7 +60,7 @@ def bounds(
     given = np.where(allowed.sum(axis=2) == 1, written, -1)
     return Bounds(allowed, given, written, registers)
 
-
+# %% ../../nbs/assembly/20_bounds.ipynb #17-sketches-032-s1
 def _register_faults(shape: Shape, registers: int) -> list[str]:
     faults = []
     for n, row in enumerate(shape.lines):

@@ -21,7 +21,14 @@ from .rivals import Rival, searching
 from ..loss.decoding import hold
 from ..loss.exams import mark
 from ..synthesis.breeding import chance_faults
-from ..synthesis.walks import End, Series, Uniform, WalkGround, room
+from neural_compile.synthesis.walks import (
+    End,
+    Series,
+    Uniform,
+    WalkGround,
+    arguments,
+    room,
+)
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-016
 @cache
@@ -146,7 +153,7 @@ class CrossEntropy(Series):
         "Samples from weights that move, so many at most."
         rule = self.samples, self.elite, self.rate, self.least
         sampler = noise_of("gumbel"), cuts_of(ground.machine)
-        return End(*learn(*ground.begin(seed, length), rule, *sampler))
+        return End(*learn(*arguments(ground, seed, length), rule, *sampler))
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-027
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ class Evolution(Series):
         "Samples from weights that move, so many at most."
         rule = self.samples, 0, self.rate, 0.0
         sampler = noise_of("normal"), cuts_of(ground.machine)
-        return End(*learn(*ground.begin(seed, length), rule, *sampler))
+        return End(*learn(*arguments(ground, seed, length), rule, *sampler))
 
 # %% ../../nbs/experiments/11_populations.ipynb #11-populations-030
 POPULATIONS: dict[str, Rival] = {

@@ -121,7 +121,7 @@ def renamed(program: Program, names: Mapping[int, int]) -> Program:
         lines.append(replace(line, a=a, b=b, o=o))
     return replace(program, lines=tuple(lines))
 
-
+# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-016-s1
 def apart(program: Program, kept: set[int], first: int) -> Program:
     "The program with registers from `first` on in place of those not to be kept."
     used = sorted({r for line in program for r in line.registers} - kept)
@@ -167,7 +167,7 @@ def _rung(task: Task, searches: Sequence[Search], key: int, units: float) -> Run
     best = found.solutions[0].answer if found.solutions else None
     return Rung(task, best, found.units)
 
-
+# %% ../../nbs/experiments/17_sorting.ipynb #17-sorting-018-s1
 def ladder(key: int = 0, units: float = 60.0) -> list[Rung]:
     "From nothing to sorting; each rung may spend so many units."
     straight = parse(STRAIGHT, PAIR.instructions)

@@ -264,20 +264,24 @@ def decode(
     "Programs that solve the task, at most one a restart, by guided exact search."
     snapshots = _snapshots(controllers, task, samples)
     job = _job(snapshots, task, clock, samples, walk, sketch)
-    restarts, answers = len(snapshots[0].instruction), []
-    seeds = jax.random.randint(key, (len(snapshots), restarts), 0, 2**30)
-    one = partial(first_accepted, snapshots, np.asarray(seeds), job, {})
+    answers, sizes = [], (len(snapshots), len(snapshots[0].instruction))
+    seeds = np.asarray(jax.random.randint(key, sizes, 0, 2**30))
+    one = partial(first_accepted, snapshots, seeds, job, {})
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Kernels leave Python's lock
-        for found in pool.map(one, range(restarts)):
+        for found in pool.map(one, range(sizes[1])):
             if found:
-                right = bool(found.answer.verify(task))
-                answers.append(replace(found, verified=right))
+                answers.append(_verified(found, task))
             if first_only and answers:
                 pool.shutdown(cancel_futures=True)
                 break
     return answers
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-031
+def _verified(found: Decoded, task: Task) -> Decoded:
+    "With the verdict of the test."
+    return replace(found, verified=bool(found.answer.verify(task)))
+
+
 def _snapshots(controllers, task: Task, samples: int) -> list[Controller]:
     "Snapshots of the same restarts, each with that axis."
     if isinstance(controllers, Controller):

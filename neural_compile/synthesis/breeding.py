@@ -16,7 +16,14 @@ import numpy as np
 from ..assembly.programs import at_least, refuse
 from ..loss.decoding import SHARES, change, hold
 from ..loss.exams import mark
-from .walks import End, Series, WalkGround, fill, room
+from neural_compile.synthesis.walks import (
+    End,
+    Series,
+    WalkGround,
+    arguments,
+    fill,
+    room,
+)
 
 # %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-006
 @numba.njit(cache=True, nogil=True)
@@ -153,7 +160,7 @@ class Genetic(Series):
     def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
         "Generations of so many programs at most."
         rule = self.population, self.crossing, self.mutating, self.tournament
-        return End(*breed(*ground.begin(seed, length), ground.bounds.written, rule))
+        return End(*breed(*arguments(ground, seed, length), ground.bounds.written, rule))
 
 # %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-013
 def chance_faults(what: str, value: float) -> list[str]:

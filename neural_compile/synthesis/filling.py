@@ -77,7 +77,7 @@ def timed(given, part, kinds, table, examples, steps, found):
 # %% ../../nbs/synthesis/17_filling.ipynb #17-filling-013
 KEPT = 16  # Fillings of a part that are looked at
 
-
+# %% ../../nbs/synthesis/17_filling.ipynb #17-filling-013-s1
 class Filler(NamedTuple):
     "What the fillings of a shape have in common."
 
@@ -93,13 +93,8 @@ class Filler(NamedTuple):
 
     def right(self, first: int, last: int) -> list[int]:
         "The first few of these fillings that are right on examples."
-        found, kinds = np.zeros(KEPT, np.int64), self.ground.about[0]
-        if self.shape.halts:
-            papers = self.ground.papers
-            kept = halting(self.given, (first, last), kinds, papers, found)
-        else:
-            kept = timed(self.given, (first, last), kinds, *_moments(self), found)
-        return found[:kept].tolist()
+        found = np.zeros(KEPT, np.int64)
+        return found[: _right(self, (first, last), found)].tolist()
 
     def program(self, n: int) -> Program:
         "The n-th filling."
@@ -109,6 +104,14 @@ class Filler(NamedTuple):
         return replace(program, labels=self.shape.labels)
 
 # %% ../../nbs/synthesis/17_filling.ipynb #17-filling-014
+def _right(filler: Filler, part: tuple[int, int], found: np.ndarray) -> int:
+    "How many fillings of a part are right; their numbers in `found`."
+    kinds, papers = filler.ground.about
+    if filler.shape.halts:
+        return halting(filler.given, part, kinds, papers, found)
+    return timed(filler.given, part, kinds, *_moments(filler), found)
+
+
 def _moments(filler: Filler) -> tuple:
     "Values of instructions, examples, and for how many steps to look."
     task, table = filler.task, value_table(filler.task.instructions, filler.task.base)

@@ -75,7 +75,7 @@ def _wholes(filler: Filler) -> Changed:
     each = options(filler.ground.bounds, filler.task.instructions)
     return {n: rows for n, rows in enumerate(each) if len(rows) > 1}
 
-
+# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend2-s1
 def _places(filler: Filler) -> Changed:
     "The same, but for one place."
     written = filler.ground.bounds.written
@@ -127,7 +127,7 @@ def _versions(sketch: Sketch, task: Task) -> Iterator[tuple[str, Filler]]:
     for name, changed in in_several(filler):
         yield f"{name} changed", _changed(filler, changed)
 
-
+# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend5-s1
 def _changed(filler: Filler, changed: Changed) -> Filler:
     "Fillings in which only these lines change."
     written = filler.ground.bounds.written
@@ -179,7 +179,7 @@ def searches_for(
     refuse(_closed_faults(guess, task) if guess.closed else [])
     return inside(guess) if searches else (), guess
 
-
+# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-guess1b-s1
 def _closed_faults(sketch: Sketch, task: Task) -> list[str]:
     "What is wrong with a sketch without a hole, if it is not right."
     if synthesize(task, space=[Fillings(sketch)], progress=False).solutions:

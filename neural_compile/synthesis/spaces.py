@@ -132,7 +132,7 @@ def _add_level(levels: list[tuple], part: Progress):
             return
     levels.append((part.where, part.tried, part.kept))
 
-
+# %% ../../nbs/synthesis/15_spaces.ipynb #8-spaces-018-s1
 def _take(found: Synthesis, part: Progress):
     "Add what a part of the search brings."
     _add_level(found.levels, part)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BESIDE', 'random_rows', 'End', 'WalkGround', 'ground_in', 'ground_of',
-           'Series', 'Walks', 'fill', 'room', 'luck', 'Uniform']
+           'arguments', 'Series', 'Walks', 'fill', 'room', 'luck',
+           'Uniform']
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-002
 import itertools
@@ -69,16 +70,10 @@ class WalkGround(NamedTuple):
         "What compiled searches need to know: opcodes, and the exam."
         return kind_of(self.machine.instructions), self.papers
 
-    def begin(self, seed: list[int], length: int) -> tuple:
-        "The same, a seed as a number, programs at most, and what may stand where."
-        number = int(np.random.default_rng(seed).integers(2**30))
-        return *self.about, number, length, self.bounds.allowed
-
     def walk(self, seed: int | list[int], length: int, walk: Walk) -> End:
         "A walk from a random program, but for what is written, at most so long."
         rng, written = np.random.default_rng(seed), self.bounds.written
-        start = random_rows(self.machine, rng)
-        start = np.where(written < 0, start, written)
+        start = np.where(written < 0, random_rows(self.machine, rng), written)
         silent = np.zeros((4, self.machine.lines, 1))  # No weights suggest anything
         how = int(rng.integers(2**30)), length, walk.rule, self.bounds.allowed
         return End(*walk_from(start, silent, *self.about, *how))
@@ -103,6 +98,12 @@ def ground_of(task: Task, lines: int, walk: Walk = Walk(guided=0.0)) -> WalkGrou
     "The ground for programs of so many lines."
     return ground_in(task, free_shape(lines, task.instructions), walk)
 
+
+def arguments(ground: WalkGround, seed: list[int], length: int) -> tuple:
+    "Of compiled searches: `about`, a seed, programs at most, and what may stand where."
+    number = int(np.random.default_rng(seed).integers(2**30))
+    return *ground.about, number, length, ground.bounds.allowed
+
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012
 @dataclass(frozen=True)
 class Series(Search):
@@ -112,7 +113,7 @@ class Series(Search):
     length: int = 20_000  # Programs of a run; the first are shorter
     programs: int = 20_000_000  # In all
     seed: int = 0
-    sketch: Sketch | None = None  # That programs stay inside of; has its own lines
+    sketch: Sketch | None = None  # That programs stay inside of
     kind, one = "runs", "a run"  # What they are called
 
     def __post_init__(self):
@@ -178,7 +179,7 @@ def _grounds(search: Series, task: Task) -> list[WalkGround]:
         around += [near] if many > few else []
     return inside + around
 
-
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012b-s1
 def _reports(search: Series, task: Task) -> Iterator[Progress]:
     "Eight runs at a time, the next under way while somebody looks at these."
     grounds = _grounds(search, task)
@@ -197,7 +198,6 @@ def _reports(search: Series, task: Task) -> Iterator[Progress]:
         yield Progress(name, left=f"{name}: left after {tried:,} programs")
     finally:
         pool.shutdown(cancel_futures=True)
-
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-013
 BESIDE = 8  # Runs side by side
@@ -276,4 +276,4 @@ class Uniform(Series):
 
     def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
         "So many random programs at most."
-        return End(*luck(*ground.begin(seed, length)))
+        return End(*luck(*arguments(ground, seed, length)))
