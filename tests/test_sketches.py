@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import machines, programs
 
 import neural_compile as nc
-from neural_compile.assembly.bounds import bounds, held, options
+from neural_compile.assembly.bounds import bounds, held, options, sketch_of
 from neural_compile.assembly.engine import encode
 from neural_compile.assembly.programs import InputError
 from neural_compile.assembly.sketches import (
@@ -20,7 +20,6 @@ from neural_compile.assembly.sketches import (
     Sketch,
     free_shape,
     parse,
-    sketch_of,
 )
 from neural_compile.compiler.controllers import program_of
 from neural_compile.loss.starts import prepare_start

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Places', 'CHOICE', 'GAP', 'Gap', 'Row', 'Shape', 'free_shape', 'Readable',
-           'Sketch', 'sketch_of', 'is_open', 'parse']
+           'Sketch', 'is_open', 'parse']
 
 # %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-003
 import itertools
@@ -190,14 +190,6 @@ class Sketch(Readable):
             shape = _shape(self, sizes)
             if shape.lines:
                 yield shape
-
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-017
-def sketch_of(program: Program) -> Sketch:
-    "A program as a sketch in which nothing is open."
-    nowhere = [n for n, line in enumerate(program) if line.b == NOWHERE]
-    refuse([f"line {n}: a sketch has no '_', name a register." for n in nowhere])
-    rows = [Row((x.instruction,), (x.a,), (x.b,), (x.o,)) for x in program]
-    return Sketch(tuple(rows), program.labels, program.instructions)
 
 # %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-019
 CHOICE = re.compile(r"\?\{([^{}]*)\}")

@@ -146,8 +146,7 @@ class Genetic(Series):
     mutating: float = 0.9  # Chance of changes, if there are two; else there are some
     tournament: int = 0  # Programs of a tournament; 0: lexicase
     kind, one = "genetic", "generations"
-    price = 3e-6
-    late = 0.1  # As for walks
+    price, late = 3e-6, 0.1  # Late as walks are
 
     def __post_init__(self):
         super().__post_init__()
@@ -160,7 +159,8 @@ class Genetic(Series):
     def run(self, ground: WalkGround, seed: list[int], length: int) -> End:
         "Generations of so many programs at most."
         rule = self.population, self.crossing, self.mutating, self.tournament
-        return End(*breed(*arguments(ground, seed, length), ground.bounds.written, rule))
+        given = *arguments(ground, seed, length), ground.bounds.written
+        return End(*breed(*given, rule))
 
 # %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-013
 def chance_faults(what: str, value: float) -> list[str]:

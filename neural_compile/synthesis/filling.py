@@ -120,6 +120,7 @@ def _moments(filler: Filler) -> tuple:
     return table, examples, len(filler.shape.lines) * turns
 
 
+# %% ../../nbs/synthesis/17_filling.ipynb #17-filling-filler-of
 def filler_of(task: Task, shape: Shape, near: bool = False) -> Filler:
     "The fillings of a shape for a task."
     ground = ground_in(task, shape, near=near)

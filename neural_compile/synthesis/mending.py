@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..assembly.answers import Answer
-from ..assembly.bounds import options
+from ..assembly.bounds import options, sketch_of
 from ..assembly.programs import NOWHERE, Program, refuse
-from ..assembly.sketches import Row, Sketch, free_shape, sketch_of
+from ..assembly.sketches import Row, Sketch, free_shape
 from ..assembly.tasks import Task
 from ..loss.starts import Start
 from .breeding import Genetic

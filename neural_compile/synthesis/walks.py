@@ -131,7 +131,6 @@ class Series(Search):
         "Eight runs at a time, until so many programs were run."
         return _reports(self, task)
 
-
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012c
 def _faults(search: Series) -> list[str]:
     faults = at_least("lines of a program", min(search.lines, default=0), 1)
