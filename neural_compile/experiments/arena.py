@@ -217,7 +217,7 @@ def arena(
     suite: str,  # Of `suites`
     folder: str | Path | None = None,  # Where the files are; None: "arena"
     *,
-    rivals: Sequence[str] = ("language", "assembly", "walks", "all", "induce"),
+    rivals: Sequence[str] = ("walks", "genetic", "edits", "all", "induce"),
     limits: Limits = Limits(),
     executor: Executor | None = None,  # Where they meet, see `campaign`
     command: str = "",  # What was typed, for the record
