@@ -220,6 +220,22 @@ def test_a_playground_says_what_is_wrong_with_a_task_it_cannot_tune():
     assert play.live.button.disabled and play.tuned is None
 
 
+HOLES = "loop:\n! read 1 2\n?\nwrite 1 ?\n! inc 1 1\n! jump 3 loop"
+
+
+def test_a_playground_fills_a_sketch_and_runs_what_comes_out():
+    play = Playground(HOLES)
+    assert play.fields.run.disabled and not play.fields.tune.disabled
+    assert "A sketch: 5 rows, 2 with something open" in play.faults.value
+    assert "has holes" in unescape(play.message.value)
+    play.fields.fill.click()
+    assert "Filled for map_dec" in unescape(play.message.value)
+    program = nc.parse(play.fields.code.value)
+    assert program[0].text() == "read 1 2" and play.fields.fill.disabled
+    play.fields.run.click()
+    assert "15 steps, base 8" in unescape(play.message.value)
+
+
 @pytest.mark.parametrize("program", [PLUS_ONE, MAP_INC, nc.parse("a:\nb1:\nnoop")])
 def test_a_program_copied_from_its_page_is_the_program(program):
     page = Text(program_html(program, nc.Clock(per_cell=5)))

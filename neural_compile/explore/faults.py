@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from ..assembly.parsing import ProgramError, parse
+from ..assembly.parsing import ProgramError
 from ..assembly.programs import Program, refuse
+from ..assembly.sketches import Gap, Sketch, parse
 
 # %% ../../nbs/explore/12_faults.ipynb #12-faults-007
 WAVY = "text-decoration:underline wavy #d1242f;text-underline-offset:3px"
@@ -28,11 +29,19 @@ def _underlined(row: str, places: Sequence[tuple[int, int]]) -> str:
         at = max(at, j)
     return drawn + escape(row[at:])
 
+# %% ../../nbs/explore/12_faults.ipynb #12-faults-sizes
+def _sizes(read: Program | Sketch) -> str:
+    "How large a program is, or how much of a sketch is open."
+    if isinstance(read, Program):
+        return f"{len(read)} lines, {read.registers} registers."
+    holes = sum(isinstance(row, Gap) or not row.given for row in read.rows)
+    return f"A sketch: {len(read.rows)} rows, {holes} with something open."
+
 # %% ../../nbs/explore/12_faults.ipynb #12-faults-008
 def marked(
-    text: str,  # Assembly, with or without faults
-) -> tuple[str, Program | None]:
-    "The text as HTML with its faults underlined and listed, and its program if any."
+    text: str,  # Assembly, with or without faults and holes
+) -> tuple[str, Program | Sketch | None]:
+    "The text as HTML with its faults underlined and listed, and what it says if any."
     faults, program = [], None
     try:
         program = parse(text)
@@ -44,8 +53,7 @@ def marked(
         rows.append(_underlined(row or " ", places))
     shown = f'<pre style="line-height:1.4;margin:0">{chr(10).join(rows)}</pre>'
     if program is not None:
-        sizes = f"{len(program)} lines, {program.registers} registers."
-        return f"{shown}<p>{sizes}</p>", program
+        return f"{shown}<p>{_sizes(program)}</p>", program
     says = "".join(f"<li>line {n}: {escape(what)}</li>" for n, _, _, what in faults)
     return f'{shown}<ul role="alert">{says}</ul>', None
 
