@@ -16,6 +16,7 @@ from neural_compile.shell import (
     command,
     guess_from,
     instructions_from,
+    program_from,
     shown_table,
     typed,
     use_machine,
@@ -111,10 +112,9 @@ def run(
 ) -> Shown:
     "Run a program exactly."
     from neural_compile.assembly.execution import execute
-    from neural_compile.assembly.parsing import parse
 
     text = file.read_text()
-    program = parse(text, instructions_from(instructions))
+    program = program_from(text, instructions_from(instructions))
     if memory is None:
         return checked(file, text, program)
     cells, values = whole_numbers(memory), whole_numbers(registers)

@@ -96,6 +96,17 @@ def guess_from(path: Path | None, instructions: tuple) -> Any:
     return path and parse(path.read_text(), instructions)
 
 
+def program_from(text: str, instructions: tuple) -> Any:
+    "The program in a text; a sketch cannot be run."
+    from neural_compile.assembly.programs import Program, refuse
+    from neural_compile.assembly.sketches import parse
+
+    read = parse(text, instructions)
+    says = "a sketch cannot be run. Fill it: neural_compile induce TASK --start FILE."
+    refuse([] if isinstance(read, Program) else [says])
+    return read
+
+
 def whole_numbers(text: str | None) -> list[int]:
     "Numbers with commas between them."
     try:

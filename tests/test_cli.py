@@ -97,6 +97,8 @@ def test_a_sketch_of_ten_lines_is_filled_from_files(tmp_path):
     assert "    - read ? 1" in told and "    + read 0 1" in told
     (tmp_path / "mine.asm").write_text("? 1 2")
     wrong = call("induce", tmp_path / "task.json", *options, code=2).stderr
+    (tmp_path / "open.asm").write_text("inc ? 0")
+    assert "a sketch cannot be run" in call("run", tmp_path / "open.asm", code=2).stderr
     assert "'?' stands alone, or before three operands" in wrong
 
 

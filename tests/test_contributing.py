@@ -33,6 +33,6 @@ def test_the_readme_runs(capsys):
     for code in shown:
         exec(code, shared)
     out = capsys.readouterr().out
-    assert len(shown) == 4 and "strictly verified" in out
+    assert len(shown) == 5 and "strictly verified" in out and "    - ?" in out
     assert "[3, 5, 7, 0, 0, 0, 0, 0]" in out
     assert shared["joint"].shares.max() > 0.9

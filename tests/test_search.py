@@ -673,3 +673,22 @@ def test_the_curriculum_is_climbed_with_what_was_learned():
     rows = list(climb(CURRICULUM, cost=6, progress=False))
     assert all(row["helped"]["cost"] for row in rows)
     assert not any(row["alone"]["cost"] for row in rows[2:])
+
+
+def test_more_answers_are_different_and_right():
+    task = nc.TASKS["map_inc"]
+    found = nc.synthesize(task, space="walks", more=5, progress=False)
+    assert len({c.program for c in found.solutions}) == len(found.solutions) >= 5
+    answers = found.answers
+    assert len(set(answers)) == len(answers) and all(a.verify(task) for a in answers)
+    assert [len(a) for a in answers] == sorted(len(a) for a in answers)
+    one = nc.synthesize(task, space="walks", progress=False)
+    assert found.tried > one.tried
+    with pytest.raises(nc.InputError, match="more is at least 1, found 0"):
+        nc.synthesize(task, more=0)
+
+
+def test_a_budget_ends_the_wait_for_more_answers():
+    how = dict(space="walks", more=10**6, units=0.3, progress=False)
+    found = nc.synthesize(nc.TASKS["inc"], **how)
+    assert found.solutions and found.stopped.why is nc.Why.BUDGET

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from strategies import machines, programs
 
 import neural_compile as nc
-from neural_compile.assembly.bounds import bounds, held, options, sketch_of
+from neural_compile.assembly.bounds import (
+    bounds,
+    held,
+    options,
+    sketch_faults,
+    sketch_of,
+)
 from neural_compile.assembly.engine import encode
 from neural_compile.assembly.programs import InputError
 from neural_compile.assembly.sketches import (
@@ -266,7 +272,7 @@ def test_decoding_stays_inside(tuned):
     task, sketch = nc.TASKS["map_dec"], parse(LOOP)
     for found in nc.decode(tuned.snapshots, task, sketch=sketch, **how):
         assert is_inside(found.program, sketch, task.registers, near=True)
-    with pytest.raises(InputError, match="no shape of the sketch has as many lines"):
+    with pytest.raises(InputError, match="with shapes of 2 lines has none of 5"):
         nc.decode(tuned.snapshots, task, sketch=parse("! halt\n?"), **how)
 
 
@@ -304,3 +310,76 @@ def test_numbers_of_fillings_multiply():
     filler = filler_of(nc.TASKS["inc"], free_shape(1, nc.INSTRUCTIONS))
     assert math.prod(map(len, each)) == len(list(itertools.product(*each)))
     assert filler.fillings == 2 + 3 * 36 + 6 * 216 + 36 + 6
+
+
+# What a reader found
+
+
+TURNED = tuple(reversed(nc.INSTRUCTIONS))
+
+
+@pytest.mark.parametrize("made", [inside, lambda s: [Walks(sketch=s)]])
+def test_a_sketch_of_another_table_is_refused(made):
+    sketch, task = parse(LOOP), nc.TASKS["map_dec"].using(TURNED)
+    with pytest.raises(InputError, match="with the instruction table of its task"):
+        nc.synthesize(task, space=made(sketch), progress=False)
+    with pytest.raises(InputError, match="with the instruction table of its task"):
+        nc.tune(task, sketch, steps=1, restarts=1, key=jax.random.key(0))
+    again = nc.synthesize(task, space=made(parse(LOOP, TURNED)), progress=False)
+    assert again.solutions
+
+
+def test_recovery_stays_inside_a_sketch():
+    sketch, task = parse(LOOP), nc.TASKS["map_dec"]
+    how = dict(restarts=4, key=jax.random.key(3), progress=False)
+    how |= dict(training=nc.Training(steps=2), samples=20_000)
+    found = nc.recovery(task, sketch, decode="guided", **how)
+    assert found.found
+    for decoded in found.found:
+        assert is_inside(decoded.program, sketch, task.registers, near=True)
+
+
+def test_no_filling_is_left_out():
+    sketch = parse("?\n! read 0 1\n! inc 1 1\n! write 0 1\n! halt")
+    filler = filler_of(nc.TASKS["inc"], next(sketch.shapes()))
+    right, at = [], 0
+    while some := filler.right(at, filler.fillings):
+        right, at = right + some, some[-1] + 1
+    how = dict(space=[Fillings(sketch)], more=10**6, progress=False)
+    found = nc.synthesize(nc.TASKS["inc"], **how)
+    assert found.tried == filler.fillings and len(right) > 1000
+    accepted = {filler.program(n) for n in right}
+    assert {c.program for c in found.solutions} <= accepted
+    assert len(found.solutions) > 1000
+
+
+def test_answers_of_a_sketch_keep_its_lines():
+    sketch = parse("! noop\n?\n! read 0 1\n! inc 1 1\n! write 0 1\n! halt")
+    how = dict(space=[Fillings(sketch)], more=2, progress=False)
+    found = nc.synthesize(nc.TASKS["inc"], **how)
+    assert len(found.answers) >= 2
+    assert all(answer.program.texts[0] == "noop" for answer in found.answers)
+
+
+def test_a_halt_that_is_one_of_several_choices_does_not_decide():
+    loop = "l:\n! read 1 2\n! inc 2 2\n! write 1 2\n?{inc,dec} 1 1\n?{noop,halt}"
+    assert not next(parse(loop).shapes()).halts
+    space = inside(parse(loop))
+    assert nc.synthesize(nc.TASKS["map_inc"], space=space, progress=False).solutions
+
+
+def test_what_a_search_beside_a_guess_finds_is_its_own():
+    useless = nc.parse("\n".join(["max 5 5 5"] * 9))
+    task, how = nc.TASKS["access"], dict(key=jax.random.key(0), progress=False)
+    found = nc.induce(task, start=useless, **how)
+    assert found.verified
+    if found.how.template is None:
+        assert "changed since" not in found.report()
+
+
+def test_what_is_no_sketch_is_refused():
+    says = "a sketch comes from parse(text), found Program. See sketch_of for a program."
+    assert sketch_faults(nc.parse("inc 0 0")) == [says]
+    assert sketch_faults(parse("inc ? 0")) == []
+    with pytest.raises(InputError, match="found a sketch with holes. Use Fillings"):
+        Mendings(parse("inc ? 0"))

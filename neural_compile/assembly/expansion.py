@@ -314,5 +314,5 @@ def expand(
     registers: int | None = None,  # At most; None: those of the task, or any number
     base: int | None = None,  # The least used; None: that of the task, or 2
 ) -> Program | Answer:
-    "The same without macros: in the instructions underneath, verified if by a clock."
+    "The same in the instructions underneath; with a task, it is accepted there."
     return forms(what, task, registers=registers, base=base).expanded

@@ -6,7 +6,7 @@
 __all__ = ['Places', 'CHOICE', 'GAP', 'Gap', 'Row', 'Shape', 'free_shape', 'Readable',
            'Sketch', 'is_open', 'parse']
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-003
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-003
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ from neural_compile.assembly.programs import (
     refuse,
 )
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-008
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-008
 Places = tuple[int, ...] | None  # What may stand in a place; None: anything
 
 
@@ -65,7 +65,7 @@ class Row:
         places = self.instructions, self.a, self.b, self.o
         return all(place is not None and len(place) == 1 for place in places)
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-011
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-011
 def _name_text(row: Row, table: Sequence[Instruction]) -> str:
     "What may stand in place of the instruction's name."
     first = row.instructions[0]
@@ -84,7 +84,7 @@ def _place_text(places: Places, names: dict[int, str]) -> str:
     words = [names.get(value, str(value)) for value in places]
     return words[0] if len(words) == 1 else f"?{{{','.join(words)}}}"
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-012
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-012
 def _row_text(row: Row | Gap, labels: dict[int, str], table) -> str:
     if isinstance(row, Gap):
         return f"...{row.most}"
@@ -104,7 +104,7 @@ def _names_in(sketch: "Readable") -> dict[int, str]:
                 names.setdefault(n, f"line_{n}")
     return names
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-012-s1
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-012-s1
 def _sketch_text(sketch: "Readable") -> str:
     names, texts, end = _names_in(sketch), list[str](), len(sketch.rows)
     for n, text in enumerate(sketch.texts):
@@ -112,7 +112,7 @@ def _sketch_text(sketch: "Readable") -> str:
         texts.append("    " + text)
     return "\n".join(texts + ([f"{names[end]}:"] if end in names else []))
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-014
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-014
 class Shape(NamedTuple):
     "The lines of a sketch with its gaps filled up by so many free lines each."
 
@@ -122,9 +122,9 @@ class Shape(NamedTuple):
 
     @property
     def halts(self) -> bool:
-        "Whether a `halt` is written in it; then it is read at the halt."
-        written = [row for row in self.lines if not row.anything]
-        return any(i.name == "halt" for row in written for i in row.instructions)
+        "Whether a `halt` is given in it; then it is read at the halt."
+        given = [row.instructions[0] for row in self.lines if row.given]
+        return any(instruction.name == "halt" for instruction in given)
 
 
 def free_shape(lines: int, instructions: Sequence[Instruction]) -> Shape:
@@ -133,7 +133,7 @@ def free_shape(lines: int, instructions: Sequence[Instruction]) -> Shape:
     return Shape((Row(table, None, None, None),) * lines, {}, table)
 
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-shape
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-shape
 def _shape(sketch: "Sketch", sizes: Sequence[int]) -> Shape:
     "The shape in which gaps have these sizes, one after the other."
     free = free_shape(1, sketch.instructions).lines[0]
@@ -169,7 +169,7 @@ class Readable:
     __repr__ = __str__
 
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-015
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-015
 @dataclass(frozen=True, repr=False)
 class Sketch(Readable):
     "A program with holes; prints as text that parses back to an equal sketch."
@@ -191,7 +191,7 @@ class Sketch(Readable):
             if shape.lines:
                 yield shape
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-019
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-019
 CHOICE = re.compile(r"\?\{([^{}]*)\}")
 GAP = re.compile(r"\.\.\.([0-9]{1,2})")
 
@@ -206,7 +206,7 @@ def _listed(word: str) -> list[str]:
     choice = CHOICE.fullmatch(word)
     return choice[1].split(",") if choice else [word]
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-020
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-020
 def _names(words: list[str], table: dict[str, Instruction]) -> list[Instruction] | str:
     "The instructions that a row may have, or what is wrong."
     name, rest = words[0], words[1:]
@@ -232,7 +232,7 @@ def _repeated(listed: list[str]) -> str:
     twice = [word for n, word in enumerate(listed) if word in listed[:n]]
     return f"a choice names each once, found {twice[0]!r} twice." if twice else ""
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-021
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-021
 def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
     "What an operand may be, or what is wrong with it."
     if word == "?":
@@ -249,7 +249,7 @@ def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
         found.append(value)
     return _repeated(_listed(word)) or tuple(found)
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-023
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-023
 def _read_row(n: int, words: list[re.Match], labels: dict[str, int], table) -> tuple:
     "A row, or None and its faults."
     said = [word[0] for word in words]
@@ -271,7 +271,7 @@ def _read_row(n: int, words: list[re.Match], labels: dict[str, int], table) -> t
         return Row(tuple(names), None, None, None), []
     return _with_operands(n, words, Row(tuple(names), frozen=frozen), labels)
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-024
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-024
 def _with_operands(n: int, words: list[re.Match], row: Row, labels) -> tuple:
     "The row with its operands, or None and its faults."
     first = row.instructions[0]
@@ -289,7 +289,7 @@ def _with_operands(n: int, words: list[re.Match], row: Row, labels) -> tuple:
             values[SLOT[operand]] = places
     return None if faults else replace(row, **values), faults
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-026
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-026
 def parse(
     text: str,  # One instruction a line, `label:` lines, `#` comments; holes
     instructions: Sequence[Instruction] = INSTRUCTIONS,  # The instruction table
@@ -302,7 +302,7 @@ def parse(
         return parse_program(text, instructions)
     return _read_sketch(source, words, tuple(instructions))
 
-# %% ../../nbs/assembly/19_sketches.ipynb #17-sketches-026-s1
+# %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-026-s1
 def _read_sketch(source: list[str], words: list, instructions: tuple) -> Sketch:
     table = {instruction.name: instruction for instruction in instructions}
     labels, faults = find_labels(words)

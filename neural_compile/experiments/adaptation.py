@@ -7,7 +7,7 @@ __all__ = ['ADAPTED', 'FRESH', 'PROGRAM', 'LAMBDAS', 'TRAINING', 'SPARE', 'WAYS'
            'biased', 'Row', 'judged_on', 'steps_on', 'Adapted', 'Work',
            'walked', 'Fastest', 'tuned', 'adapt']
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-003
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-003
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -16,22 +16,21 @@ import jax
 import numpy as np
 
 from ..assembly.answers import Answer
-from ..assembly.engine import execute_many
 from ..assembly.parsing import parse
 from ..assembly.programs import Program, refuse
 from ..assembly.suite import TASKS
 from ..assembly.tasks import Choose, Examples, Inputs, Task
 from ..assembly.verification import Clock, accept, every_input
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-004
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-004
 from .budgets import restart_step_price
 from ..loss.starts import Start, prepare_start
 from ..loss.training import Training
 from ..loss.tuning import Look, tune
-from ..synthesis.pace import mean_steps
+from ..synthesis.pace import mean_steps, steps_taken
 from ..synthesis.shortening import shorten, wrong_answer
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-009
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-009
 def biased(task: Task, inputs: Inputs, name: str, summary: str) -> Task:
     "A task with other inputs, at its own size only."
     own: dict = dict(family=(), tests=(), parameters=())
@@ -45,7 +44,7 @@ class Row(NamedTuple):
     task: Task  # With the bias
     plain: Task
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-011
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-011
 def _first(choose: Choose, n: int, b: int):
     return [0] + [choose(b) for _ in range(b - 1)], {}
 
@@ -71,7 +70,7 @@ def _nearly(choose: Choose, n: int, b: int):
     rest = sorted(max(two) + choose(b - max(two)) for _ in range(1 + choose(2)))
     return two + rest + [0] * (b - 2 - len(rest)), {}
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-013
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-013
 _PROGRAMS = {
     "access": "read 5 1 / inc 1 1 / read 1 1 / write 5 1 / halt",
     "increment": "loop: / read 0 1 / jump 1 done / inc 1 1 / write 0 1 / inc 0 0 / "
@@ -96,7 +95,7 @@ _BIASES = {
     "sort": (_nearly, "all but the first two in order"),
 }
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-014
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-014
 def _row(name: str) -> Row:
     "A row of `ADAPTED`."
     plain, (inputs, what) = TASKS[name], _BIASES[name]
@@ -107,7 +106,7 @@ def _row(name: str) -> Row:
 
 ADAPTED: dict[str, Row] = {name: _row(name) for name in _PROGRAMS}
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-017
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-017
 _SEED, FRESH = 2**31 + 4, 1000  # Nothing else draws from the seed
 
 
@@ -121,14 +120,9 @@ def judged_on(task: Task) -> tuple[str, Examples]:
 
 def steps_on(answer: Answer, given: Examples) -> float:
     "Steps until an answer is read, in the mean over examples."
-    most = answer.steps(given.cells, given.base)
-    if not answer.clock.halts:
-        return float(most)
-    inputs = given.memory, given.registers
-    ran = execute_many(answer.program, *inputs, base=given.base, steps=most)
-    return float(ran.steps.mean())
+    return float(steps_taken(answer, given).mean())
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-018
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-018
 @dataclass(frozen=True, repr=False)
 class Adapted:
     "What became of a program on inputs of one kind."
@@ -155,7 +149,7 @@ class Adapted:
             rows.append(f"right on {self.plain:.1%} of inputs without the bias")
         return "\n".join([*rows, repr(self.answer)])
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-020
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-020
 PROGRAM = 3e-6  # Units of a program of a walk
 
 
@@ -175,7 +169,7 @@ def walked(work: Work) -> Answer:
     programs = int(work.units / PROGRAM)
     return shorten(work.answer, work.task, programs=programs, **how).answer
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-024
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-024
 LAMBDAS = (0.01, 0.03, 0.1)  # λ of the steps, in equal shares of the restarts
 TRAINING = Training(steps=500)
 SPARE = 2  # Lines, and steps of the horizon
@@ -202,14 +196,12 @@ class Fastest:
                 if steps < self.steps:
                     self.best, self.steps = answer, steps
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-025
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-025
 def _begun(work: Work) -> Start:
     "The program as a start, on a machine with spare lines, and a horizon."
     answer, given = work.answer, work.task.sample(FRESH, seed=work.seed)
-    most = answer.steps(given.cells, given.base)
-    inputs = given.memory, given.registers
-    ran = execute_many(answer.program, *inputs, base=given.base, steps=most)
-    clock, lines = Clock(0, int(ran.steps.max()) + SPARE), len(answer) + SPARE
+    most = int(steps_taken(answer, given).max())
+    clock, lines = Clock(0, most + SPARE), len(answer) + SPARE
     return Start(answer.program, lines=lines, clock=clock, open_noops=False)
 
 
@@ -228,7 +220,7 @@ def tuned(work: Work) -> Answer:
     short = seen.best.simplify(work.task)
     return min(seen.best, short, key=lambda x: mean_steps(x, work.task))
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-027
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-027
 WAYS: dict[str, Callable[[Work], Answer]] = {"walk": walked, "gradient": tuned}
 
 
@@ -244,7 +236,7 @@ def _faults(answer: Answer, task: Task, way: str, units: float) -> list[str]:
         return [*faults, f"{rule}: {fault}. {fix}"]
     return faults + wrong_answer(answer, task)
 
-# %% ../../nbs/experiments/18_adaptation.ipynb #17-adaptation-028
+# %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-028
 def adapt(
     answer: Answer,  # Right on the task
     task: Task,  # Its inputs are the distribution to adapt to

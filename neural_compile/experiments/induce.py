@@ -160,9 +160,8 @@ def _attempt(
     "What was found from one start, and why its tuning ended early, if it did."
     tune_key, before_key, after_key = jax.random.split(key, 3)
     start = prepare_start(source, hunt.task)
-    if start.origin is not None:
-        if found := _around(hunt, start, plan, before_key):
-            return found, None
+    if start.origin and (found := _around(hunt, start, plan, before_key)):
+        return found, None
     tuned, looks = _tune(hunt, start, source, plan, tune_key)
     found = _argmax(tuned)
     if not found:
@@ -231,25 +230,24 @@ def _take_solution(hunt: Hunt, best: Candidate):
     "Write down what a search has found."
     story, way = hunt.story, Way.WALKED if best.drawn else Way.ENUMERATED
     answer = replace(best.answer, registers=hunt.task.constants)
-    answer = answer.simplify(hunt.task) if best.drawn and not hunt.guess else answer
-    story.answer, story.how = answer, How(way, best.expression, template=hunt.guess)
-    story.verification = answer.verify(hunt.task)
+    if best.drawn and not best.guessed:
+        answer = answer.simplify(hunt.task)
+    story.how = How(way, best.expression, template=hunt.guess if best.guessed else None)
+    story.answer, story.verification = answer, answer.verify(hunt.task)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-032
 def _halve(
     hunt: Hunt, given: Sequence, schedule: Sequence[Round], key: Key[Array, ""]
 ) -> Found | Stopped | None:
     "The schedule, again and again, until something is found or it has to stop."
-    turn, queue = 0, list[object]()
+    turn, queue, kept = 0, list[object](), isinstance(hunt.guess, Sketch)
     while True:
         for n, plan in enumerate(schedule):
             if _go_on(hunt):
                 return None
             if n == 0:
                 starts = [*given, *(hunt.synthesis.templates if hunt.synthesis else ())]
-                queue = queue_of(starts, turn, plan.starts)
-                if isinstance(hunt.guess, Sketch):  # Nothing else may be tuned
-                    queue = [*given]
+                queue = [*given] if kept else queue_of(starts, turn, plan.starts)
             round_key = jax.random.fold_in(jax.random.fold_in(key, turn), n)
             came = _round(hunt, queue, plan, round_key)
             if not isinstance(came, list):
@@ -265,7 +263,8 @@ def _settle(hunt: Hunt, came: Found | Stopped | None):
         story.stopped = came
     if not isinstance(came, Found):
         return
-    story.answer = came.answer if hunt.guess else came.answer.simplify(hunt.task)
+    kept = isinstance(hunt.guess, Sketch)  # Frozen lines stay, needed or not
+    story.answer = came.answer if kept else came.answer.simplify(hunt.task)
     story.verification = story.answer.verify(hunt.task)
     story.how, story.controller, story.history = came.how, came.controller, came.history
 

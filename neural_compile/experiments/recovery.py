@@ -105,7 +105,8 @@ def guided(
     left = (~solved).nonzero()[0]
     weights = [tuned.untuned] if untuned else tuned.snapshots
     rest = jax.tree.map(lambda W: W[left], weights)
-    found = decode(rest, tuned.task, samples=samples, key=key, clock=tuned.clock)
+    how: dict = dict(samples=samples, key=key, clock=tuned.clock)
+    found = decode(rest, tuned.task, sketch=tuned.start.sketch, **how)
     return [replace(d, restart=int(left[d.restart])) for d in found]
 
 # %% ../../nbs/experiments/4_recovery.ipynb #3-recovery-017

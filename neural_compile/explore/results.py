@@ -16,10 +16,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..assembly.answers import Answer
-from ..assembly.engine import execute_many
-from ..assembly.tasks import Examples, Task
+from ..assembly.programs import refuse
+from ..assembly.tasks import Task
 from ..experiments.induction import Induction, Way
 from ..experiments.table1 import Table
+from ..synthesis.pace import mean_steps
+
 
 # %% ../../nbs/explore/8_results.ipynb #8-results-006
 _SEARCHED = Way.ENUMERATED, Way.WALKED
@@ -142,17 +144,10 @@ def _legend(fig, ax, columns: int):
     fig.legend(*ax.get_legend_handles_labels(), **look)
 
 # %% ../../nbs/explore/8_results.ipynb #8-results-answers1
-def _steps(answer: Answer, given: Examples) -> float:
-    "How many steps an answer takes on these examples, on average."
-    size = dict(base=given.base, steps=answer.steps(given.cells, given.base))
-    ran = execute_many(answer.program, given.memory, given.registers, **size)
-    return float(ran.steps.mean())
-
-
 def answers_plot(answers: Sequence[Answer], task: Task) -> Figure:
-    "Answers by lines and by mean steps on a hundred inputs."
-    given = task.sample(100, seed=1)
-    points = np.array([(len(answer), _steps(answer, given)) for answer in answers])
+    "Answers by lines and by mean steps on inputs of the task's own size."
+    refuse([] if answers else ["answers are drawn once there are some, found none."])
+    points = np.array([(len(x), mean_steps(x, task)) for x in answers])
     fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
     plt.close(fig)
     beaten = [any((points <= p).all(1) & (points < p).any(1)) for p in points]

@@ -25,7 +25,7 @@ from neural_compile.synthesis.walks import (
     room,
 )
 
-# %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-006
+# %% ../../nbs/synthesis/9_breeding.ipynb #9-breeding-p-006
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def alike(each, odd):
@@ -44,7 +44,7 @@ def alike(each, odd):
         points[:, g] = each[order[begins[g]]]
     return order, begins, points
 
-# %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-007
+# %% ../../nbs/synthesis/9_breeding.ipynb #9-breeding-p-007
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def lexicase(order, begins, points, examples, left):
@@ -66,7 +66,7 @@ def lexicase(order, begins, points, examples, left):
             break
     return order[np.random.randint(begins[left[0]], begins[left[0] + 1])]
 
-# %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-010
+# %% ../../nbs/synthesis/9_breeding.ipynb #9-breeding-p-010
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def tournament(each, size):
@@ -97,7 +97,7 @@ def child(new, codes, a, b, kinds, registers, mutating):
 
 FURTHER = 0.3  # The chance of one more change
 
-# %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-011
+# %% ../../nbs/synthesis/9_breeding.ipynb #9-breeding-p-011
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def breed(kinds, exam, seed, most, allowed, written, rule):
@@ -135,7 +135,7 @@ def breed(kinds, exam, seed, most, allowed, written, rule):
         codes, new = new, codes
         groups = alike(each, odd)
 
-# %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-012
+# %% ../../nbs/synthesis/9_breeding.ipynb #9-breeding-p-012
 @dataclass(frozen=True)
 class Genetic(Series):
     "Programs that breed; the defaults were chosen on recurrences for development."
@@ -162,7 +162,7 @@ class Genetic(Series):
         given = *arguments(ground, seed, length), ground.bounds.written
         return End(*breed(*given, rule))
 
-# %% ../../nbs/synthesis/9_breeding.ipynb #11-populations-013
+# %% ../../nbs/synthesis/9_breeding.ipynb #9-breeding-p-013
 def chance_faults(what: str, value: float) -> list[str]:
     "A fault if it is not from 0 to 1."
     fault = f"{what} is from 0 to 1, found {value!r}."

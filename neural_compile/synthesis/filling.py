@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from ..assembly.answers import Answer, fit_clock, right_times
-from ..assembly.bounds import options
+from ..assembly.bounds import options, sketch_faults
 from ..assembly.engine import value_table
 from ..assembly.programs import Program, at_least, refuse
 from ..assembly.sketches import Shape, Sketch
@@ -142,7 +142,7 @@ class Fillings(Search):
     price = 2e-6
 
     def __post_init__(self):
-        refuse(at_least("programs", self.programs, 1))
+        refuse(at_least("programs", self.programs, 1) + sketch_faults(self.sketch))
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Shape after shape, part after part."
@@ -163,15 +163,21 @@ PART = 4096  # Fillings that a core tries before it reports
 def parts_of(
     filler: Filler, where: str, pool: ThreadPoolExecutor
 ) -> Iterator[Progress]:
-    "Fillings part by part, on all cores."
-    count, step = filler.fillings, PART * (os.cpu_count() or 1)
-    for begin in range(0, count, step):
-        ends = [min(begin + k, count) for k in range(0, step + 1, PART)]
-        found = pool.map(filler.right, ends[:-1], ends[1:])
+    "Fillings part by part, on all cores; a part with many right ones in several."
+    count, cores = filler.fillings, os.cpu_count() or 1
+    left = [(at, min(at + PART, count)) for at in range(0, count, PART)]
+    while left:
+        now, left = left[:cores], left[cores:]
+        found = list(pool.map(filler.right, *zip(*now)))
+        pairs = [(some[-1] + 1, end) for some, (_, end) in zip(found, now) if some]
+        full = [len(some) == KEPT for some in found if some]
+        rest = [(at, end) for (at, end), more in zip(pairs, full) if more and at < end]
         right = [_candidate(filler, n, where) for some in found for n in some]
-        yield Progress(where, ends[-1] - begin, len(right), right)
+        tried = sum(end - at for at, end in now) - sum(end - at for at, end in rest)
+        left = rest + left
+        yield Progress(where, tried, len(right), right)
 
-
+# %% ../../nbs/synthesis/17_filling.ipynb #17-filling-candidate
 def _candidate(filler: Filler, n: int, where: str) -> Candidate:
     "A filling, with the clock by which it is right."
     program, task = filler.program(n), filler.task
@@ -179,4 +185,5 @@ def _candidate(filler: Filler, n: int, where: str) -> Candidate:
     if not filler.shape.halts:
         clock = fit_clock(program, task.sample(16, seed=1), task.varies) or clock
     answer = Answer(program, clock, task.constants)
-    return Candidate(answer, where, len(program), solves=True, kind="fillings")
+    right: dict = dict(solves=True, kind="fillings", guessed=True)
+    return Candidate(answer, where, len(program), **right)

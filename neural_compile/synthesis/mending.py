@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..assembly.answers import Answer
-from ..assembly.bounds import options, sketch_of
+from ..assembly.bounds import options, sketch_faults, sketch_of
 from ..assembly.programs import NOWHERE, Program, refuse
-from ..assembly.sketches import Row, Sketch, free_shape
+from ..assembly.sketches import Gap, Row, Sketch, free_shape
 from ..assembly.tasks import Task
 from ..loss.starts import Start
 from .breeding import Genetic
@@ -33,7 +33,7 @@ from .search import Progress, Search
 from .spaces import searches_of, synthesize
 from .walks import Walks
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend1
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend1
 def one_place(row: np.ndarray, n: int, filler: Filler) -> np.ndarray:
     "Lines that differ in one place from a row [4], the n-th line, [options, 4]."
     allowed, table = filler.ground.bounds.allowed[n], filler.task.instructions
@@ -48,7 +48,7 @@ def one_place(row: np.ndarray, n: int, filler: Filler) -> np.ndarray:
                 found.append([*row[:k], value, *row[k + 1 :]])
     return np.array(found, np.int64).reshape(-1, 4)
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend2
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend2
 Changed = dict[int, np.ndarray]  # What lines may become, [options, 4] of each
 
 
@@ -75,13 +75,13 @@ def _wholes(filler: Filler) -> Changed:
     each = options(filler.ground.bounds, filler.task.instructions)
     return {n: rows for n, rows in enumerate(each) if len(rows) > 1}
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend2-s1
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend2-s1
 def _places(filler: Filler) -> Changed:
     "The same, but for one place."
     written = filler.ground.bounds.written
     return {n: one_place(written[n], n, filler) for n in _wholes(filler)}
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend4
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend4
 def lengthened(sketch: Sketch) -> Iterator[tuple[str, Sketch]]:
     "Sketches of a program with a line put in, or left out."
     table = sketch.instructions
@@ -102,13 +102,19 @@ def lengthened(sketch: Sketch) -> Iterator[tuple[str, Sketch]]:
             left = [moved(row, n, -1) for row in (*rows[:n], *rows[n + 1 :])]
             yield "a line left out", Sketch(tuple(left), instructions=table)
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend5
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend5
 @dataclass(frozen=True)
 class Mendings(Search):
     "Programs by how much is changed in one that is given."
 
     sketch: Sketch  # Without holes; frozen lines stay
     price = 2e-6
+
+    def __post_init__(self):
+        refuse(sketch_faults(self.sketch))
+        holes = [row for row in self.sketch.rows if not _given(row)]
+        says = "mending is for a program, found a sketch with holes. Use Fillings."
+        refuse([says] * bool(holes))
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Change after change, the least first."
@@ -117,6 +123,11 @@ class Mendings(Search):
                 yield from parts_of(filler, name, pool)
 
 
+def _given(row: Row | Gap) -> bool:
+    "Whether nothing in a row is open."
+    return isinstance(row, Row) and row.given
+
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-versions
 def _versions(sketch: Sketch, task: Task) -> Iterator[tuple[str, Filler]]:
     "The fillings that a program stands for, by what is changed."
     filler = filler_of(task, next(sketch.shapes()), near=True)
@@ -127,21 +138,21 @@ def _versions(sketch: Sketch, task: Task) -> Iterator[tuple[str, Filler]]:
     for name, changed in in_several(filler):
         yield f"{name} changed", _changed(filler, changed)
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend5-s1
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend5-s1
 def _changed(filler: Filler, changed: Changed) -> Filler:
     "Fillings in which only these lines change."
     written = filler.ground.bounds.written
     each = [changed.get(n, written[n : n + 1]) for n in range(len(written))]
     return filler._replace(given=numbered(each))
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-mend9
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-mend9
 def inside(sketch: Sketch) -> tuple[Search, ...]:
     "The searches that stay inside a sketch, or near a program."
-    given = all(isinstance(row, Row) and row.given for row in sketch.rows)
+    given = all(map(_given, sketch.rows))
     first = Mendings(sketch) if given and not sketch.closed else Fillings(sketch)
     return first, Walks(sketch=sketch), Genetic(sketch=sketch)
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-guess1
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-guess1
 Guess = Sketch | Program
 FIRST = 0.5  # Units near a program, before other searches begin
 
@@ -150,17 +161,18 @@ FIRST = 0.5  # Units near a program, before other searches begin
 class Later(Search):
     "A search that lets others go first."
 
-    search_later: Search
+    inner: Search
     late: float = FIRST
 
     def __post_init__(self):
-        object.__setattr__(self, "price", self.search_later.price)
+        object.__setattr__(self, "price", self.inner.price)
+        object.__setattr__(self, "late", self.inner.late + self.late)
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "What it would do at once."
-        return self.search_later.search(task, memory_limit)
+        return self.inner.search(task, memory_limit)
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-guess1b
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-guess1b
 def searches_for(
     space: str | Sequence[Search],  # A name of `SPACES`, or searches; (): none
     start: object,  # As for `tune`; a sketch or a program is a guess
@@ -169,7 +181,8 @@ def searches_for(
     "What to search, and the guess, if there is one."
     source = start.source if isinstance(start, Start) else start
     guess = source.program if isinstance(source, Answer) else source
-    searches = searches_of(space) if len(space) else ()
+    empty = isinstance(space, Sequence) and not len(space)
+    searches = () if empty else searches_of(space)
     if not isinstance(guess, Guess):
         return searches, None
     if isinstance(guess, Program):
@@ -179,7 +192,7 @@ def searches_for(
     refuse(_closed_faults(guess, task) if guess.closed else [])
     return inside(guess) if searches else (), guess
 
-# %% ../../nbs/synthesis/18_mending.ipynb #17-filling-guess1b-s1
+# %% ../../nbs/synthesis/18_mending.ipynb #18-mending-guess1b-s1
 def _closed_faults(sketch: Sketch, task: Task) -> list[str]:
     "What is wrong with a sketch without a hole, if it is not right."
     if synthesize(task, space=[Fillings(sketch)], progress=False).solutions:

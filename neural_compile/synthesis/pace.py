@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['COSTS', 'SLACK', 'EXAMPLES', 'HOLE', 'TRIES', 'Trial', 'asked_of',
-           'trial_of', 'close_up', 'move', 'laid_out', 'watch', 'earliest',
-           'Rating', 'rate', 'room_for', 'watched', 'mean_steps', 'worse',
-           'example_of']
+           'steps_taken', 'trial_of', 'close_up', 'move', 'laid_out',
+           'watch', 'earliest', 'Rating', 'rate', 'room_for', 'watched',
+           'mean_steps', 'worse', 'example_of']
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-003
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-003
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, no_type_check
@@ -32,7 +32,7 @@ from ..assembly.tasks import Examples, Task
 from ..assembly.verification import Verification
 from ..loss.exams import Exam, asked, exam, questions
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-008
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-008
 class Trial(NamedTuple):
     "What programs that are to be shorter or faster are asked."
 
@@ -49,7 +49,7 @@ class Trial(NamedTuple):
 COSTS = {"lines": (1.0, 1e-5), "steps": (1e-3, 1.0)}  # Of a line, of a step
 SLACK = 2  # A program may take so many times as long as the one that it replaces
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-010
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-010
 EXAMPLES = 48  # Of all sizes together, and at least six of each
 
 
@@ -58,8 +58,8 @@ def asked_of(task: Task) -> list[Examples]:
     each = max(6, EXAMPLES // len(asked(task)))
     return questions(replace(task, parameters=()), "all", each)
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-011
-def _taken(answer: Answer, given: Examples) -> np.ndarray:
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-011
+def steps_taken(answer: Answer, given: Examples) -> np.ndarray:
     "After how many steps each example is read, [examples]."
     most = answer.steps(given.cells, given.base)
     if not answer.clock.halts:
@@ -67,7 +67,7 @@ def _taken(answer: Answer, given: Examples) -> np.ndarray:
     inputs = given.memory, given.registers
     return execute_many(answer.program, *inputs, base=given.base, steps=most).steps
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-012
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-012
 def trial_of(
     answer: Answer,  # That is right
     parts: Sequence[Examples],
@@ -76,7 +76,7 @@ def trial_of(
 ) -> Trial:
     "What programs that are to replace an answer are asked."
     table, clock = answer.program.instructions, answer.clock
-    taken = SLACK * np.concatenate([_taken(answer, part) for part in parts])
+    taken = SLACK * np.concatenate([steps_taken(answer, part) for part in parts])
     papers = exam(parts, clock, len(answer), table)._replace(steps=taken)
     ends = np.cumsum([len(part) for part in parts])
     own = [(p.cells, p.base) == (task.cells, task.base) and len(p) > 1 for p in parts]
@@ -87,7 +87,7 @@ def trial_of(
     how = clock.halts, task.varies, task.cells
     return Trial(kind_of(table), papers, groups, *how, *COSTS[goal])
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-014
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-014
 HOLE = -1  # In place of an instruction
 
 
@@ -107,7 +107,7 @@ def close_up(code, kinds, dense):
             dense[k, 2] = to
     return size
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-017
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-017
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def move(code, kinds, n, m):
@@ -132,7 +132,7 @@ def laid_out(answer: Answer, spare: int) -> np.ndarray:
     holes[:, 0] = HOLE
     return np.concatenate([rows, holes])
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-020
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-020
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def watch(code, size, trial, e, M, R, score):
@@ -173,7 +173,7 @@ def watch(code, size, trial, e, M, R, score):
             score[t] += now
     return most
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-022
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-022
 TRIES = 8  # Of q, for each p
 
 
@@ -205,7 +205,7 @@ def earliest(trial, score):
                 break
     return fewest, per_cell, extra
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-024
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-024
 class Rating(NamedTuple):
     "What a program is worth."
 
@@ -245,7 +245,7 @@ def rate(code, size, trial, need, M, R, score):
         steps = float(fewest)
     return points, trial.line * size + trial.step * steps, steps, p, q
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-025
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-025
 def room_for(trial: Trial) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Room for a memory, for registers, and for points after each step."
     papers, last = trial.papers, 0 if trial.halts else int(trial.papers.steps.max())
@@ -262,7 +262,7 @@ def watched(answer: Answer, trial: Trial) -> tuple[Rating, np.ndarray]:
     found = rate(dense, size, trial, 0, *room) if size else (0, 0.0, 0.0, 0, 0)
     return Rating(*found), room[2]
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-031
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-031
 _SEED = 2**31 + 3  # Nothing else draws from it
 
 
@@ -270,9 +270,9 @@ def mean_steps(answer: Answer, task: Task, inputs: int = 1000) -> float:
     "Steps until an answer is read, in the mean over inputs of the task's own size."
     if not answer.clock.halts:
         return float(answer.clock.steps(task.cells))
-    return float(_taken(answer, task.sample(inputs, seed=_SEED)).mean())
+    return float(steps_taken(answer, task.sample(inputs, seed=_SEED)).mean())
 
-# %% ../../nbs/synthesis/19_pace.ipynb #17-pace-034
+# %% ../../nbs/synthesis/19_pace.ipynb #19-pace-034
 def worse(answer: Answer, task: Task, goal: str) -> tuple[float, float]:
     "By what answers are compared: lines and steps, or steps and lines."
     both = float(len(answer)), mean_steps(answer, task)

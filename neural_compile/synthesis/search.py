@@ -27,7 +27,6 @@ from ..assembly.verification import Clock
 @dataclass(frozen=True, repr=False)
 class Candidate:
     "An answer that a search proposes, and how much of the task it does."
-
     answer: Answer
     expression: str  # How it was made, for people
     size: int  # What it costs in its search; no-ops cost nothing
@@ -36,6 +35,7 @@ class Candidate:
     kind: str = ""  # Combinator, skeleton or "stores": `rank` takes them in turn
     source: tuple = ()  # An `Expression`, or the (address, value) of each store
     drawn: bool = False  # By chance: some of its lines may be of no use
+    guessed: bool = False  # Made from a sketch or a program that was given
 
     @property
     def program(self) -> Program:

@@ -6,7 +6,7 @@
 __all__ = ['BLANK', 'MOVED', 'FURTHER', 'WAYS', 'TURN', 'STAGES', 'propose', 'stroll',
            'Best', 'Job', 'Shortened', 'wrong_answer', 'shorten']
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-003
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-003
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..assembly.answers import Answer
+from ..assembly.answers import Answer, delayed_interrupt
 from ..assembly.execution import too_few_registers
 from neural_compile.assembly.programs import (
     Line,
@@ -30,7 +30,7 @@ from ..assembly.tasks import Examples, Task
 from ..assembly.verification import Clock, Verification
 from ..compiler.controllers import Machine, program_of
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-004
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-004
 from ..loss.decoding import SHARES, change
 from neural_compile.synthesis.pace import (
     COSTS,
@@ -50,7 +50,7 @@ from neural_compile.synthesis.pace import (
 from .skeletons import SKELETONS, Assembly
 from .spaces import Synthesis, synthesize
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-009
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-009
 BLANK, MOVED, FURTHER = 0.1, 0.1, 0.4  # Shares of changes, and chance of one more
 
 
@@ -69,7 +69,7 @@ def propose(code, kinds, registers, silent):
             change(code, silent, kinds, registers, SHARES, 0.0)
         more = np.random.random() < FURTHER
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-011
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-011
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def stroll(start, trial, seed, most, least, way):
@@ -101,7 +101,7 @@ def stroll(start, trial, seed, most, least, way):
             at[:], fitness = new, got
     return dense, 0, most, (-1, 0.0, 0.0, 0, 0)
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-013
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-013
 WAYS = (  # Temperature, worth of what is saved, and spare lines
     (0.5, 1.0, 4),
     (0.5, 0.1, 8),
@@ -121,7 +121,7 @@ class Best(NamedTuple):
     tried: int = 0  # Programs
     refused: int = 0  # Programs that passed the trial, and were wrong
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-015
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-015
 class Job(NamedTuple):
     "What is to be replaced, and by what measure."
 
@@ -140,7 +140,7 @@ class Job(NamedTuple):
         clock = self.answer.clock if self.answer.clock.halts else Clock(*found[3:])
         return replace(self.answer, program=program_of(rows, machine), clock=clock)
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-016
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-016
 def _walk(job: Job, best: Best, way: tuple, seed: int, programs: int) -> Best:
     "Walks from the best so far, over so many programs in all."
     trial, end = job.trial(best.parts), best.tried + programs
@@ -161,7 +161,7 @@ def _walk(job: Job, best: Best, way: tuple, seed: int, programs: int) -> Best:
             trial = job.trial(parts)
     return best
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-018
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-018
 def _stage(job: Job, best: Best, seed: list[int], programs: int, pool) -> Best:
     "All ways from the best so far, each with its share of so many programs."
     seeds = np.random.default_rng(seed).integers(2**30, size=len(WAYS)).tolist()
@@ -174,7 +174,7 @@ def _stage(job: Job, best: Best, seed: list[int], programs: int, pool) -> Best:
     refused = best.refused + sum(end.refused for end in ends)
     return Best(first.answer, first.cost, (*best.parts, *new), tried, refused)
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-020
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-020
 def _ends(found: Synthesis, job: Job) -> Answer | None:
     "The first solution, read by the clock of the answer."
     if not job.answer.clock.halts:
@@ -188,7 +188,7 @@ def _ends(found: Synthesis, job: Job) -> Answer | None:
             return replace(job.answer, program=program)
     return None
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-021
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-021
 def _proof(job: Job, lines: int, units: float) -> tuple[Answer | None, str]:
     "A shorter answer, or how far there is none."
     halts = job.answer.clock.halts
@@ -211,7 +211,7 @@ def _proof(job: Job, lines: int, units: float) -> tuple[Answer | None, str]:
     where = "before a halt, without a jump" if halts else within
     return None, f"{start}tried were all of up to {upto} lines {where}"
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-023
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-023
 @dataclass(frozen=True, repr=False)
 class Shortened:
     "What became of an answer, and how it is known to be right."
@@ -220,7 +220,7 @@ class Shortened:
     goal: str  # "lines" or "steps"
     before: Answer
     answer: Answer
-    steps: tuple[float, float]  # Before and after, in the mean, on fresh inputs
+    steps: tuple[float, float]  # Before and after, in the mean over inputs
     programs: int  # That walks have run
     refused: int  # Of these, passed the trial, and were wrong
     proof: str  # That none is shorter, and within what; or nothing
@@ -230,7 +230,7 @@ class Shortened:
     def __repr__(self) -> str:
         return _told(self)
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-024
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-024
 def _told(done: Shortened) -> str:
     "A shortening in a few lines."
     lines = f"{len(done.before)} → {len(done.answer)} lines"
@@ -241,9 +241,11 @@ def _told(done: Shortened) -> str:
     rows.append("verified" if done.verdict else f"not verified: {done.verdict}")
     return "\n".join([*rows, repr(done.answer)])
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-026
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-026
 def wrong_answer(answer: Answer, task: Task) -> list[str]:
     "Why an answer is no start, if it is wrong on its task."
+    if not isinstance(answer, Answer):
+        return [f"an answer is a program and a clock, found {type(answer).__name__}."]
     faults = too_few_registers(answer.program, task.registers)
     least = answer.steps(1 if task.varies else task.cells, task.base)
     if least < 1:
@@ -258,14 +260,14 @@ def wrong_answer(answer: Answer, task: Task) -> list[str]:
         f"{shown}. Mend the program, or its clock: `fit_clock` finds one."
     ]
 
-
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-faults
 def _faults(answer: Answer, task: Task, goal: str, programs: int) -> list[str]:
     faults = at_least("programs", programs, 0)
     if goal not in COSTS:
         faults.append(f"goal is one of {', '.join(COSTS)}, found {goal!r}.")
     return faults + wrong_answer(answer, task)
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-028
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-028
 def _begun(job: Job) -> Best:
     "The answer or what `simplify` makes of it, and what that costs."
     given = job.answer, job.answer.simplify(job.task)
@@ -277,7 +279,7 @@ def _begun(job: Job) -> Best:
         steps = first.clock.steps(job.task.cells)
     return Best(first, trial.line * len(first) + trial.step * steps, parts)
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-029
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-029
 def shorten(
     answer: Answer,  # Right on the task
     task: Task,
@@ -294,14 +296,16 @@ def shorten(
     begun = best = _begun(job)
     trail = [(0, best.cost)]
     bar = tqdm(range(STAGES), f"shorten {task.name}", disable=not progress, leave=False)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, delayed_interrupt() as stopped:
         for n in bar:
             many = programs * (n + 1) // STAGES - best.tried
             best = _stage(job, best, [seed, n], many, pool)
             trail.append((best.tried, best.cost))
+            if stopped:
+                break
     return _ended(job, begun, best, proof, tuple(trail))
 
-# %% ../../nbs/synthesis/20_shortening.ipynb #18-shortening-030
+# %% ../../nbs/synthesis/20_shortening.ipynb #20-shortening-030
 def _ended(job: Job, begun: Best, best: Best, proof: float, trail: tuple) -> Shortened:
     "The better of beginning and end, or a shorter one that was listed, judged."
     task, goal, said = job.task, job.goal, ""

@@ -10,6 +10,7 @@ __all__ = ['SPACES', 'Rest', 'Answered', 'Synthesis', 'proof_of', 'summary',
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from tqdm.auto import tqdm
@@ -45,9 +46,8 @@ class Answered:
 
     @property
     def answers(self) -> list[Answer]:
-        "Different solutions without lines they do not need, the shortest first."
-        every = dict.fromkeys(c.answer.simplify(self.task) for c in self.solutions)
-        return sorted(every, key=len)
+        "Different solutions, the shortest first; those of no guess are simplified."
+        return sorted({_plain(c, self.task) for c in self.solutions}, key=len)
 
     def plot(self):
         "Its answers by lines and by steps."
@@ -55,6 +55,11 @@ class Answered:
 
         return answers_plot(self.answers, self.task)
 
+
+@lru_cache(maxsize=256)  # Asked again with every part
+def _plain(found: Candidate, task: Task) -> Answer:
+    "Without lines it does not need, but for what was made from a guess."
+    return found.answer if found.guessed else found.answer.simplify(task)
 
 # %% ../../nbs/synthesis/15_spaces.ipynb #8-spaces-012
 @dataclass(repr=False)
@@ -143,14 +148,15 @@ def _take(found: Synthesis, part: Progress):
         found.exhausted[name] = size
     if part.left:
         found.left.append(part.left)
-    known = {c.program for c in found.solutions}
+    several = found.rest.more > 1
+    known = set(found.answers) if several else set()
     for c in part.candidates:
         right = c.solves and c.answer.accept(found.task)
         if not right:
             found.rest.near.append(c)
-        elif c.program not in known:
+        elif not several or (answer := _plain(c, found.task)) not in known:
             found.solutions.append(c)
-            known.add(c.program)
+            known |= {answer} if several else set()
     found.solutions.sort(key=lambda c: len(c.program))
 
 # %% ../../nbs/synthesis/15_spaces.ipynb #8-spaces-020

@@ -21,7 +21,7 @@ import numba
 import numpy as np
 
 from ..assembly.answers import Answer
-from ..assembly.bounds import Bounds, bounds
+from ..assembly.bounds import Bounds, bounds, sketch_faults, table_faults
 from ..assembly.engine import JUMP, kind_of
 from ..assembly.programs import at_least, refuse
 from ..assembly.sketches import Shape, Sketch, free_shape
@@ -87,6 +87,7 @@ def ground_in(
 ) -> WalkGround:
     "The ground for programs inside a sketch."
     lines, table = len(shape.lines), task.instructions
+    refuse(table_faults(shape.instructions, table))
     clock = Clock(halts=True) if shape.halts else horizon(task, lines)
     papers = exam(questions(task, walk.sizes, walk.examples), clock, lines, table)
     machine = Machine(task.base, task.registers, lines, table)
@@ -134,6 +135,7 @@ class Series(Search):
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012c
 def _faults(search: Series) -> list[str]:
     faults = at_least("lines of a program", min(search.lines, default=0), 1)
+    faults += sketch_faults(search.sketch) if search.sketch is not None else []
     for name in ("length", "programs"):
         faults += at_least(name, getattr(search, name), 1)
     return faults
@@ -224,7 +226,8 @@ def _candidate(search: Series, end: End, ground: WalkGround) -> Candidate:
     size = sum(line.instruction.name != "noop" for line in program)
     how = f"{search.one} of {end.tried:,} programs"
     answer = Answer(program, ground.clock, ground.constants)
-    right: dict = dict(solves=True, kind=search.kind, drawn=True)
+    guessed = search.sketch is not None
+    right: dict = dict(solves=True, kind=search.kind, drawn=True, guessed=guessed)
     return Candidate(answer, how, size, **right)
 
 
