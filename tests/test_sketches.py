@@ -378,7 +378,7 @@ def test_what_a_search_beside_a_guess_finds_is_its_own():
 
 
 def test_what_is_no_sketch_is_refused():
-    says = "a sketch comes from parse(text), found Program. See sketch_of for a program."
+    says = "a sketch comes from parse(text), found Program. See sketch_of for one."
     assert sketch_faults(nc.parse("inc 0 0")) == [says]
     assert sketch_faults(parse("inc ? 0")) == []
     with pytest.raises(InputError, match="found a sketch with holes. Use Fillings"):

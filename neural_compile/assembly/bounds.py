@@ -118,7 +118,7 @@ def sketch_faults(sketch: object) -> list[str]:
     if isinstance(sketch, Sketch):
         return []
     found = f"found {type(sketch).__name__}"
-    return [f"a sketch comes from parse(text), {found}. See sketch_of for a program."]
+    return [f"a sketch comes from parse(text), {found}. See sketch_of for one."]
 
 # %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-035
 def options(limits: Bounds, instructions: Sequence[Instruction]) -> list[np.ndarray]:
