@@ -22,8 +22,8 @@ from neural_compile.assembly.engine import encode
 from neural_compile.assembly.programs import InputError
 from neural_compile.assembly.sketches import (
     Gap,
-    Row,
     Sketch,
+    SketchRow,
     free_shape,
     parse,
 )
@@ -55,9 +55,9 @@ def sketches(draw):
             rows.append(free_shape(1, whole.instructions).lines[0])
         elif kind == "operand" and row.instructions[0].slots:
             slot = draw(st.sampled_from(row.instructions[0].slots))
-            rows.append(Row(**vars(row) | {slot: None}))
+            rows.append(SketchRow(**vars(row) | {slot: None}))
         else:
-            rows.append(Row(**vars(row) | {"frozen": kind == "frozen"}))
+            rows.append(SketchRow(**vars(row) | {"frozen": kind == "frozen"}))
     return Sketch(tuple(rows), {}, whole.instructions)
 
 

@@ -25,8 +25,8 @@ from neural_compile.loss.training import (
     CHUNK,
     Chunk,
     Group,
-    Shape,
     Stage,
+    Static,
     Training,
     begin,
     train_groups,
@@ -40,7 +40,7 @@ def _spread(devices: int) -> NamedSharding:
 
 
 @lru_cache(maxsize=32)
-def trainer(devices: int, shape: Shape) -> Callable:
+def trainer(devices: int, shape: Static) -> Callable:
     "The loop, compiled for restarts spread over so many devices."
     train = partial(train_groups, shape=shape)
     if devices > 1:
@@ -63,7 +63,7 @@ class Fleet:
     seats: np.ndarray  # The seat of each restart
     devices: int
     share: int  # Seats on each device
-    shape: Shape
+    shape: Static
     controllers: Controller  # As last seen, numpy; leading axis: restarts
     losses: np.ndarray  # [restarts, steps]; NaN where not yet trained
     active: np.ndarray  # [restarts]; False for those that have left
@@ -89,7 +89,7 @@ def assemble(
         seats=np.arange(count),
         devices=devices,
         share=ceil(share / size) * size,
-        shape=Shape(size, training.batch, longest, training.optimizer),
+        shape=Static(size, training.batch, longest, training.optimizer),
         controllers=jax.tree.map(np.array, controllers),
         losses=np.full((count, training.steps), np.nan),
         active=np.ones(count, bool),

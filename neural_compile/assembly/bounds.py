@@ -20,7 +20,7 @@ from neural_compile.assembly.programs import (
     Program,
     refuse,
 )
-from .sketches import Row, Shape, Sketch, free_shape
+from .sketches import Shape, Sketch, SketchRow, free_shape
 
 # %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-031
 class Bounds(NamedTuple):
@@ -32,7 +32,7 @@ class Bounds(NamedTuple):
     registers: int  # Of the machine
 
 
-def _allowed(row: Row, slots: tuple[int, int], table: Sequence[Instruction]) -> list:
+def _allowed(row: SketchRow, slots: tuple[int, int], table: Sequence) -> list:
     "The choices of each place of a row."
     registers, lines = slots
     all_of = [len(table), registers, max(slots), registers]
@@ -84,7 +84,7 @@ def sketch_of(program: Program) -> Sketch:
     "A program as a sketch in which nothing is open."
     nowhere = [n for n, line in enumerate(program) if line.b == NOWHERE]
     refuse([f"line {n}: a sketch has no '_', name a register." for n in nowhere])
-    rows = [Row((x.instruction,), (x.a,), (x.b,), (x.o,)) for x in program]
+    rows = [SketchRow((x.instruction,), (x.a,), (x.b,), (x.o,)) for x in program]
     return Sketch(tuple(rows), program.labels, program.instructions)
 
 # %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-held1

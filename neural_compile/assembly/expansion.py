@@ -29,7 +29,7 @@ from neural_compile.assembly.unfolding import (
     CLEAR,
     COPY,
     Level,
-    Row,
+    NamedRow,
     all_ways,
     first_fact,
     known,
@@ -42,19 +42,19 @@ from neural_compile.assembly.unfolding import (
 from .verification import Clock, sizes
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-008
-def inlined(level: Level, table: Sequence[Instruction]) -> list[Row]:
+def inlined(level: Level, table: Sequence[Instruction]) -> list[NamedRow]:
     "The rows that do what a macro does, macros in it inlined too."
     made, facts = all_ways(level)
     result = level.name(*place(level.macro.o))
-    goal = Row(COPY, name_of(known(level, facts, result), result), o=level.o)
+    goal = NamedRow(COPY, name_of(known(level, facts, result), result), o=level.o)
     rows = [*laid_out(level, made, instruction_named(table, "jump")), goal]
-    whole: list[Row] = []
+    whole: list[NamedRow] = []
     for n, row in enumerate(pruned(tidied(rows), {level.o})):
         whole += _inside(level, row, n, table)
     return [*_begun(level, whole, table), *whole]
 
 
-def _inside(level: Level, row: Row, n: int, table) -> list[Row]:
+def _inside(level: Level, row: NamedRow, n: int, table) -> list[NamedRow]:
     "A row, or what is to be done for it if it is a macro."
     inner, prefix = macro_of(row.instruction), f"{level.prefix}{n}:"
     if inner is None:
@@ -62,21 +62,21 @@ def _inside(level: Level, row: Row, n: int, table) -> list[Row]:
     return inlined(Level(inner, prefix, row.a, row.b, row.o, level.base), table)
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-009
-def _begun(level: Level, rows: list[Row], table) -> Iterator[Row]:
+def _begun(level: Level, rows: list[NamedRow], table) -> Iterator[NamedRow]:
     "What has to be in its registers before the first row."
-    live = set().union(*live_after([Row(None, b=""), *rows], {level.o})[:1])
+    live = set().union(*live_after([NamedRow(None, b=""), *rows], {level.o})[:1])
     outside = {level.a, level.b, level.o}
     for name in sorted(live - outside):
         fact = first_fact(level, name)
         if isinstance(fact, str):
-            yield Row(COPY, fact, o=name)
+            yield NamedRow(COPY, fact, o=name)
             continue
-        yield Row(CLEAR, o=name)
+        yield NamedRow(CLEAR, o=name)
         for _ in range(fact or 0):
-            yield Row(instruction_named(table, "inc"), name, o=name)
+            yield NamedRow(instruction_named(table, "inc"), name, o=name)
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-012
-def _rivals(rows: Sequence[Row], o: str) -> dict[str, set[str]]:
+def _rivals(rows: Sequence[NamedRow], o: str) -> dict[str, set[str]]:
     "Names that need a register each, as both are still read."
     rivals: dict[str, set[str]] = {}
     for row, live in zip(rows, live_after(rows, {o})):
@@ -87,7 +87,7 @@ def _rivals(rows: Sequence[Row], o: str) -> dict[str, set[str]]:
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-013
 def assigned(
-    rows: Sequence[Row],
+    rows: Sequence[NamedRow],
     o: str,  # The name that is read after the last
     fixed: dict[str, int],  # Registers of the names outside
     free: Sequence[int],  # Other registers that may be used
@@ -138,16 +138,16 @@ class Use(NamedTuple):
     base: int  # The least in which it has to hold
 
 
-def _lowered(row: Row, table: Sequence[Instruction]) -> Row:
+def _lowered(row: NamedRow, table: Sequence[Instruction]) -> NamedRow:
     "A row with instructions of the table alone."
     if row.instruction not in (COPY, CLEAR):
         return row
     made, second = made_by(table, row.instruction)
     first = row.a or row.o
-    return Row(made, first, first if second == "a" else "_", row.o)
+    return NamedRow(made, first, first if second == "a" else "_", row.o)
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-019
-def _few(rows: list[Row], level: Level, named: dict[str, int], use: Use) -> str:
+def _few(rows: list[NamedRow], level: Level, named: dict[str, int], use: Use) -> str:
     "That registers are too few, and how many it takes."
     ample = assigned(rows, level.o, named, range(1000, 1000 + len(rows))) or {}
     count = len({*ample.values()} - {*named.values()})
@@ -158,7 +158,7 @@ def _few(rows: list[Row], level: Level, named: dict[str, int], use: Use) -> str:
     )
 
 
-def _numbered(rows: list[Row], start: int, where: dict[str, int]) -> list[Line]:
+def _numbered(rows: list[NamedRow], start: int, where: dict[str, int]) -> list[Line]:
     "Rows as lines, the first of them at `start`."
     n, number = start, where | {"_": NOWHERE}
     for row in rows:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ADAPTED', 'FRESH', 'PROGRAM', 'LAMBDAS', 'TRAINING', 'SPARE', 'WAYS',
-           'biased', 'Row', 'judged_on', 'steps_on', 'Adapted', 'Work',
+           'biased', 'Biased', 'judged_on', 'steps_on', 'Adapted', 'Work',
            'walked', 'Fastest', 'tuned', 'adapt']
 
 # %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-003
@@ -37,7 +37,7 @@ def biased(task: Task, inputs: Inputs, name: str, summary: str) -> Task:
     return replace(task, inputs=inputs, name=name, summary=summary, **own)
 
 
-class Row(NamedTuple):
+class Biased(NamedTuple):
     "A program that is right on any input, and inputs of one kind."
 
     answer: Answer
@@ -96,15 +96,15 @@ _BIASES = {
 }
 
 # %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-014
-def _row(name: str) -> Row:
+def _row(name: str) -> Biased:
     "A row of `ADAPTED`."
     plain, (inputs, what) = TASKS[name], _BIASES[name]
     program = parse(_PROGRAMS[name].replace(" / ", "\n"))
     task = biased(plain, inputs, f"{name}, biased", f"{plain.summary}; {what}")
-    return Row(Answer(program, Clock(halts=True), plain.constants), task, plain)
+    return Biased(Answer(program, Clock(halts=True), plain.constants), task, plain)
 
 
-ADAPTED: dict[str, Row] = {name: _row(name) for name in _PROGRAMS}
+ADAPTED: dict[str, Biased] = {name: _row(name) for name in _PROGRAMS}
 
 # %% ../../nbs/experiments/18_adaptation.ipynb #18-adaptation-017
 _SEED, FRESH = 2**31 + 4, 1000  # Nothing else draws from the seed

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'Training', 'Stage', 'stages', 'plan', 'Chunk', 'restart_losses',
-           'noisy_adam', 'Group', 'begin', 'Shape', 'train_groups']
+           'noisy_adam', 'Group', 'begin', 'Static', 'train_groups']
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-002
 from collections.abc import Callable
@@ -182,7 +182,7 @@ def begin(
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-033
 @dataclass(frozen=True)
-class Shape:
+class Static:
     "What the compiler must know beforehand."
 
     size: int  # Restarts taken together, so many that they fit a cache
@@ -191,7 +191,7 @@ class Shape:
     optimizer: Callable[[float], optax.GradientTransformation]
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-034
-def _step(group: Group, t: Array, chunk: Chunk, shape: Shape) -> tuple[Group, Array]:
+def _step(group: Group, t: Array, chunk: Chunk, shape: Static) -> tuple[Group, Array]:
     "One training step of a group, and the losses before it, [restarts]."
 
     def draw(key):
@@ -216,7 +216,7 @@ def _step(group: Group, t: Array, chunk: Chunk, shape: Shape) -> tuple[Group, Ar
     return Group(controllers, moments, group.keys, group.free), losses
 
 # %% ../../nbs/loss/3_training.ipynb #3-training-036
-def train_groups(group: Group, chunk: Chunk, groups: Array, *, shape: Shape):
+def train_groups(group: Group, chunk: Chunk, groups: Array, *, shape: Static):
     "A chunk for the first `groups` parts of a group: it after that, and its losses."
 
     def step(t, carry):

@@ -18,7 +18,7 @@ import numpy as np
 from ..assembly.answers import Answer
 from ..assembly.bounds import options, sketch_faults, sketch_of
 from ..assembly.programs import NOWHERE, Program, refuse
-from ..assembly.sketches import Gap, Row, Sketch, free_shape
+from ..assembly.sketches import Gap, Sketch, SketchRow, free_shape
 from ..assembly.tasks import Task
 from ..loss.starts import Start
 from .breeding import Genetic
@@ -85,10 +85,10 @@ def _places(filler: Filler) -> Changed:
 def lengthened(sketch: Sketch) -> Iterator[tuple[str, Sketch]]:
     "Sketches of a program with a line put in, or left out."
     table = sketch.instructions
-    rows = [row for row in sketch.rows if isinstance(row, Row)]
+    rows = [row for row in sketch.rows if isinstance(row, SketchRow)]
     free = free_shape(1, table).lines[0]
 
-    def moved(row: Row, past: int, by: int) -> Row:
+    def moved(row: SketchRow, past: int, by: int) -> SketchRow:
         if not row.instructions[0].jumps:
             return row
         return replace(row, b=tuple(b + by * (b > past) for b in row.b or ()))
@@ -123,9 +123,9 @@ class Mendings(Search):
                 yield from parts_of(filler, name, pool)
 
 
-def _given(row: Row | Gap) -> bool:
+def _given(row: SketchRow | Gap) -> bool:
     "Whether nothing in a row is open."
-    return isinstance(row, Row) and row.given
+    return isinstance(row, SketchRow) and row.given
 
 # %% ../../nbs/synthesis/18_mending.ipynb #18-mending-versions
 def _versions(sketch: Sketch, task: Task) -> Iterator[tuple[str, Filler]]:

@@ -47,7 +47,8 @@ class Answered:
     @property
     def answers(self) -> list[Answer]:
         "Different solutions, the shortest first; those of no guess are simplified."
-        return sorted({_plain(c, self.task) for c in self.solutions}, key=len)
+        every = dict.fromkeys(_plain(c, self.task) for c in self.solutions)
+        return sorted(every, key=len)
 
     def plot(self):
         "Its answers by lines and by steps."
