@@ -58,7 +58,6 @@ class SketchRow:
     o: Places = (0,)  # Registers
     frozen: bool = False  # What is given in it never changes
     anything = property(lambda self: len({i.operands for i in self.instructions}) > 1)
-    jumps = property(lambda self: self.instructions[0].jumps and not self.anything)
 
     @property
     def given(self) -> bool:
@@ -100,7 +99,7 @@ def _names_in(sketch: "Readable") -> dict[int, str]:
     "A label for each row that has one or is jumped to."
     names = dict(sketch.labels)
     for row in sketch.rows:
-        if isinstance(row, SketchRow) and row.jumps:
+        if isinstance(row, SketchRow) and row.instructions[0].jumps:
             for n in row.b or ():
                 names.setdefault(n, f"line_{n}")
     return names
@@ -144,7 +143,7 @@ def _shape(sketch: "Sketch", sizes: Sequence[int]) -> Shape:
         lines += [free] * next(left) if isinstance(row, Gap) else [row]
     begins.append(len(lines))
     for n, row in enumerate(lines):
-        if row.jumps and row.b is not None:
+        if row.instructions[0].jumps and row.b is not None:
             targets = tuple(begins[target] % len(lines) for target in row.b)
             lines[n] = replace(row, b=targets)
     labels = {begins[n]: name for n, name in sketch.labels.items()}
