@@ -1,8 +1,5 @@
 """Sketches: they print as they are read, and whatever fills them stays inside."""
 
-import itertools
-import math
-
 import jax
 import numpy as np
 import pytest
@@ -305,11 +302,21 @@ def test_a_program_that_is_nearly_right_is_mended_before_anything_else():
 
 
 def test_numbers_of_fillings_multiply():
-    shape = free_shape(2, nc.INSTRUCTIONS)
-    each = options(bounds(shape, 3), nc.INSTRUCTIONS)
-    filler = filler_of(nc.TASKS["inc"], free_shape(1, nc.INSTRUCTIONS))
-    assert math.prod(map(len, each)) == len(list(itertools.product(*each)))
-    assert filler.fillings == 2 + 3 * 36 + 6 * 216 + 36 + 6
+    sketch = parse("?{inc,dec} ? 1\nadd ? ?{1,2} 3\n?{min,max,mul} 0 0 0")
+    filler = filler_of(nc.TASKS["inc"], next(sketch.shapes()))
+    assert filler.fillings == (2 * 6) * (6 * 2) * 3
+    assert len({filler.program(n) for n in range(filler.fillings)}) == filler.fillings
+    whole = filler_of(nc.TASKS["inc"], free_shape(1, nc.INSTRUCTIONS))
+    assert whole.fillings == 2 + 3 * 36 + 6 * 216 + 36 + 6
+
+
+def test_the_number_of_cores_changes_nothing(monkeypatch):
+    sketch, told = parse("! read 0 1\n?\n! write 0 1\n! halt"), []
+    for cores in (1, 5):
+        monkeypatch.setattr("os.cpu_count", lambda: cores)
+        found = nc.synthesize(nc.TASKS["inc"], space=inside(sketch), progress=False)
+        told.append((found.tried, found.levels, [c.program for c in found.solutions]))
+    assert told[0] == told[1]
 
 
 # What a reader found
@@ -371,10 +378,9 @@ def test_a_halt_that_is_one_of_several_choices_does_not_decide():
 def test_what_a_search_beside_a_guess_finds_is_its_own():
     useless = nc.parse("\n".join(["max 5 5 5"] * 9))
     task, how = nc.TASKS["access"], dict(key=jax.random.key(0), progress=False)
-    found = nc.induce(task, start=useless, **how)
-    assert found.verified
-    if found.how.template is None:
-        assert "changed since" not in found.report()
+    found = nc.induce(task, start=useless, space=[nc.Stores()], **how)
+    assert found.verified and "max 5 5 5" not in found.program.texts
+    assert (found.how.template is None) == ("changed since" not in found.report())
 
 
 def test_what_is_no_sketch_is_refused():

@@ -26,7 +26,7 @@ from ..assembly.tasks import Task
 from ..compiler.controllers import program_of
 from ..loss.exams import mark
 from .search import Candidate, Progress, Search
-from .walks import WalkGround, ground_in, room
+from .walks import BESIDE, WalkGround, ground_in, room
 
 # %% ../../nbs/synthesis/17_filling.ipynb #17-filling-010
 @numba.njit(cache=True, nogil=True)
@@ -157,25 +157,29 @@ class Fillings(Search):
                     yield Progress(where, left=many)
 
 # %% ../../nbs/synthesis/17_filling.ipynb #17-filling-019
-PART = 4096  # Fillings that a core tries before it reports
+PART = 1024  # Fillings in a row; as many parts at a time as there are runs of walks
 
 
 def parts_of(
     filler: Filler, where: str, pool: ThreadPoolExecutor
 ) -> Iterator[Progress]:
-    "Fillings part by part, on all cores; a part with many right ones in several."
-    count, cores = filler.fillings, os.cpu_count() or 1
+    "Fillings part by part; a part with many right ones in several."
+    count = filler.fillings
     left = [(at, min(at + PART, count)) for at in range(0, count, PART)]
     while left:
-        now, left = left[:cores], left[cores:]
+        now, left = left[:BESIDE], left[BESIDE:]
         found = list(pool.map(filler.right, *zip(*now)))
-        pairs = [(some[-1] + 1, end) for some, (_, end) in zip(found, now) if some]
-        full = [len(some) == KEPT for some in found if some]
-        rest = [(at, end) for (at, end), more in zip(pairs, full) if more and at < end]
+        rest = [_after(some, end) for some, (_, end) in zip(found, now)]
+        rest = [(at, end) for at, end in rest if at < end]
         right = [_candidate(filler, n, where) for some in found for n in some]
         tried = sum(end - at for at, end in now) - sum(end - at for at, end in rest)
         left = rest + left
         yield Progress(where, tried, len(right), right)
+
+
+def _after(some: list[int], end: int) -> tuple[int, int]:
+    "What is left of a part: something if it had as many right ones as are kept."
+    return (some[-1] + 1 if len(some) == KEPT else end), end
 
 # %% ../../nbs/synthesis/17_filling.ipynb #17-filling-candidate
 def _candidate(filler: Filler, n: int, where: str) -> Candidate:
