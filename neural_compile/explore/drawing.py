@@ -33,10 +33,13 @@ def draw_cells(
     width: float,  # Pixels of all columns
     top: float = TOP,  # Pixels
     framed: Sequence[int] | np.ndarray = (),  # A column for each of the first rows
+    free: np.ndarray | None = None,  # [rows, columns]: where the track runs; None: all
 ) -> str:
     "Probabilities as SVG paths over a faint track for each row."
     w, level = width / p.shape[1], np.rint(p * LEVELS).astype(int)
     track = _boxes([(i, 0) for i in range(len(p))], x, width - 1, top)
+    if free is not None:
+        track = _boxes([(i, j * w) for i, j in np.argwhere(free).tolist()], x, w, top)
     drawn = f'<path fill-opacity=".08" d="{track}"/>'
     for q in np.unique(level[level > 0]):
         places = [(i, j * w) for i, j in np.argwhere(level == q).tolist()]

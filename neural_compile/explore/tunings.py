@@ -110,6 +110,7 @@ def explore_tuning(
     for _, Ws, _ in looks:
         W0, W1, W2, W3 = map(jnp.asarray, Ws)
         moments.append(Controller(W0, W1, W2, W3, machine))
+    free = tuned.start.free
     given, horizon = tuned.task.sample(16, seed=0), tuned.clock.steps(tuned.task.cells)
     return tuning_explorer(
         [c.weights for c in moments],
@@ -118,6 +119,7 @@ def explore_tuning(
         texts=[decompile(c).texts for c in moments],
         losses=tuned.losses[k],
         flows=[gradient_flow(c, given, steps=horizon) for c in moments],
+        free=None if free is None else free.weights,
     )
 
 # %% ../../nbs/explore/10_tunings.ipynb #10-tunings-021
