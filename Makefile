@@ -27,7 +27,7 @@ docs: .venv/dev  ## build the site into docs/_site: the notebooks, run, and the 
 	$(BIN)/python tools/docs.py
 
 browser-test: .venv/dev  ## try JupyterLab and the built site in a headless Chromium, as a person would; needs `make docs` first
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/browser
 
 lab: .venv/dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs

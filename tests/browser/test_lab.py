@@ -13,6 +13,8 @@ import pytest
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.xdist_group("lab")  # One JupyterLab, in one process
+
 RUN_ALL = """async () => {
     const shown = jupyterapp.shell.currentWidget;
     await shown.context.ready;

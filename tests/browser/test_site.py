@@ -13,11 +13,19 @@ PAGES = sorted(
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
-def test_pages_fit(open_page, path, width, dark):
-    page = open_page(path, width=width, dark=dark)
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_pages_fit(open_page, path):
+    page = open_page(path)
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("path", PAGES[::25])
+def test_pages_open_on_a_telephone(open_page, path):
+    page = open_page(path, width=390, dark=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("dark", [False, True])
