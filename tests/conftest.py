@@ -1,6 +1,8 @@
 """Every test runs with shapes checked at run time, and repeats exactly."""
 
+import dataclasses
 import os
+import re
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -11,21 +13,33 @@ import jaxtyping
 import pytest
 
 jaxtyped = jaxtyping.jaxtyped
+SHAPED = re.compile(r"\b(Float|Int|Bool|Key|Shaped|UInt|Num|Real)\w*\[")
 
 
-def where_annotated(**how):
-    "`jaxtyped`, but a function without annotations, with nothing to check, stays."
+def checked(*, typechecker):
+    """`jaxtyped`, but only where an annotation has a shape.
+
+    A type alone is checked without it, which is much quicker, and a function without
+    annotations has nothing to check."""
 
     def decorate(f):
-        says = isinstance(f, type) or getattr(f, "__annotations__", None)
-        return jaxtyped(**how)(f) if says else f
+        whole = f.__init__ if dataclasses.is_dataclass(f) else f
+        says = getattr(whole, "__annotations__", None)
+        if not says or getattr(f, "__no_type_check__", False):
+            return f
+        if SHAPED.search(str(says)):
+            return jaxtyped(typechecker=typechecker)(f)
+        if not isinstance(f, type):
+            return typechecker(f)
+        if whole is not f:
+            f.__init__ = typechecker(whole)
+        return f
 
     return decorate
 
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Inner functions are made a hundred thousand times
-jaxtyping.jaxtyped = where_annotated
+jaxtyping.jaxtyped = checked
 jaxtyping.install_import_hook(
     "neural_compile", "typechecker.check"
 )  # before any test imports neural_compile

@@ -9,8 +9,10 @@ from dataclasses import asdict
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
+from beartype.roar import BeartypeCallHintParamViolation
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -21,12 +23,14 @@ from test_assembly import FILES
 from neural_compile.assembly.execution import execute
 from neural_compile.assembly.parsing import expectations, parse
 from neural_compile.assembly.programs import INSTRUCTIONS, InputError, Instruction
+from neural_compile.assembly.verification import Clock
 from neural_compile.compiler.controllers import (
     DEFAULT,
     DIALECTS,
     LITERAL,
     Controller,
     Machine,
+    columns,
     compile_program,
     decompile,
     decompile_all,
@@ -585,3 +589,12 @@ def test_an_interrupted_save_leaves_the_old_file(file, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         save(SAVED, path)
     assert_close(load(path), SAVED, rtol=0, atol=0)
+
+
+def test_shapes_and_types_are_checked_while_tests_run():
+    with pytest.raises(jaxtyping.TypeCheckError, match="rows"):
+        columns(np.zeros((2, 2), int), 3, 0.0, None)
+    with pytest.raises(BeartypeCallHintParamViolation, match="cells"):
+        Clock(5).steps("five")
+    with pytest.raises(BeartypeCallHintParamViolation, match="per_cell"):
+        Clock("five")
