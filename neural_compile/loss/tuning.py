@@ -25,12 +25,7 @@ from ..appendix.platforms import compiled
 from ..assembly.answers import Answer, Stopped, Why
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Examples, Task
-from neural_compile.assembly.verification import (
-    Clock,
-    Verification,
-    accept,
-    verify,
-)
+from ..assembly.verification import Clock, Verification, accept, verify
 from ..compiler.controllers import Controller, decompile_all
 from .starts import Prepared, Source, Start, prepare_start
 from .training import Stage, Training, plan
