@@ -1,9 +1,11 @@
 """What a release promises: one version everywhere, and old names that still work."""
 
 import importlib
+import io
 import re
 import subprocess
 import sys
+import tarfile
 import warnings
 from configparser import ConfigParser
 from pathlib import Path
@@ -15,6 +17,11 @@ import neural_compile as nc
 from neural_compile import moved
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import audit
+import lock
+import wheel_test
+
 HEADING = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", re.M)
 OLD = [  # As one imported them from 0.1.0, and as one does now
     ("assembly.parse", "neural_compile.parse"),
@@ -112,3 +119,62 @@ def test_the_citation_has_what_its_schema_requires():
     assert all(isinstance(word, str) for word in cited["keywords"])
     assert cited["license"] == "Apache-2.0"
     assert re.fullmatch(r"\d+\.\d+\.\d+", cited["version"])
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(text):
+    "The version of each package of a list."
+    found = re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==([^\s;]+)", text, re.M)
+    return {canonical(name): version for name, version in found}
+
+
+def test_the_lock_has_what_is_asked_for_in_the_versions_of_the_constraints():
+    "If not: `make lock`."
+    text = lock.LOCK.read_text()
+    locked = pins(text)
+    constrained = pins((ROOT / "constraints.txt").read_text())
+    names = [re.match(r"[\w.-]+", asked)[0] for asked in lock.requirements()]
+    assert not {canonical(name) for name in names} - set(locked)
+    both = set(locked) & set(constrained)
+    assert {n: locked[n] for n in both} == {n: constrained[n] for n in both}
+    entries = re.split(r"^(?=[\w.-]+(?:\[.*\])?==)", text, flags=re.M)[1:]
+    assert len(entries) == len(locked)
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+class Said:
+    "What a command said."
+
+    def __init__(self, stdout, returncode):
+        self.stdout, self.stderr, self.returncode = stdout, "", returncode
+
+
+def test_an_audit_that_nobody_answers_says_so(monkeypatch, capsys):
+    says = {"requirements.txt": Said("not found on PyPI", 1)}
+    monkeypatch.setattr(audit, "audited", lambda path: says[path.name])
+    assert audit.main() == 0 and "Nothing was checked" in capsys.readouterr().out
+    says["requirements.txt"] = Said("urllib3 1.26.4 PYSEC-2021-108", 1)
+    for code in (0, 1):
+        says[lock.LOCK.name] = Said(f"code {code}", code)
+        assert audit.main() == code and f"code {code}" in capsys.readouterr().out
+
+
+def test_a_source_archive_depends_on_its_files_alone(tmp_path):
+    "Not on when or by whom they were packed, or in which order."
+    made = []
+    for n, order in enumerate(["ab", "ba"]):
+        path = tmp_path / f"{n}.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for name in order:
+                member = tarfile.TarInfo(f"x/{name}")
+                member.size, member.mtime, member.uid = 1, 1000 + n, n
+                archive.addfile(member, io.BytesIO(name.encode()))
+        wheel_test.normalise(path, 10**9)
+        made.append(path.read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open(tmp_path / "0.tar.gz") as archive:
+        assert archive.getnames() == ["x/a", "x/b"]
+        assert archive.extractfile("x/b").read() == b"b"
