@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := settings.ini setup.py constraints.txt
+LOCK := requirements-dev.lock
 
 .PHONY: help demo test lint types docs browser-test lab bench measure export \
-	book clean-notebooks hooks wheel-test clean
+	book clean-notebooks hooks wheel-test lock audit clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -65,10 +66,17 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	$(BIN)/python tools/measure_shortening.py
 	$(BIN)/python tools/measure_adaptation.py
 	$(BIN)/python tools/measure_layers.py
+	$(BIN)/python tools/measure_repeatability.py
 	$(BIN)/python tools/results_table.py
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder
 	$(BIN)/python tools/wheel_test.py
+
+lock:  ## write requirements-dev.lock: every package with its hashes, after a change to constraints.txt
+	$(PYTHON) tools/lock.py
+
+audit:  ## ask whether the pinned packages have known vulnerabilities, if a service can be reached
+	$(PYTHON) tools/audit.py
 
 clean:  ## remove .venv, builds and caches
 	rm -rf .venv build dist docs/_site _proc .pytest_cache .hypothesis *.egg-info
@@ -79,6 +87,15 @@ clean:  ## remove .venv, builds and caches
 	PYTHON="$(PYTHON)" sh tools/venv.sh
 	@touch $@
 
+# LOCKED=1, as CI sets it: no file is installed whose hash is not in the lock.
+ifdef LOCKED
+.venv/dev: .venv/created $(SETTINGS) $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv/runtime $@
+
+.venv/runtime: | .venv/dev
+else
 .venv/runtime: .venv/created $(SETTINGS)
 	$(PIP) --editable .
 	@touch $@
@@ -86,3 +103,4 @@ clean:  ## remove .venv, builds and caches
 .venv/dev: .venv/runtime
 	$(PIP) --editable ".[dev]"
 	@touch $@
+endif

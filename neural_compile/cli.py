@@ -3,7 +3,6 @@
 What a command needs is imported in the command, so that `--help` answers at once.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from neural_compile.shell import (
     command,
     guess_from,
     instructions_from,
+    measured_tasks,
     program_from,
     shown_table,
     typed,
@@ -124,19 +124,6 @@ def run(
     names = ("memory", "registers", "steps", "halted")
     data = {name: getattr(ran, name) for name in names}
     return Shown(f"{ran.trace}\n{ran}" if trace else ran, data)
-
-
-def measured_tasks(path: Path, key: int) -> Shown:
-    "Solve every task in every way; each row is shown as it comes."
-    use_machine()
-    from neural_compile.assembly.suite import TASKS
-    from neural_compile.experiments.recovery import measure_tasks
-
-    rows = []
-    for row in measure_tasks(list(TASKS.values()), path, key=key, command=typed()):
-        typer.echo(json.dumps(row), err=True)
-        rows.append(row)
-    return Shown(f"{len(rows)} tasks are in {path}", json.loads(path.read_text()))
 
 
 @command
@@ -270,6 +257,12 @@ def bench(
             "--check", help="Exit with 1 if a ratio is below half of the recorded one."
         ),
     ] = False,
+    platform: Annotated[
+        bool,
+        typer.Option(
+            "--platform", help="Versions, devices, settings: what to send from a GPU."
+        ),
+    ] = False,
 ) -> Shown:
     "Measure speed, alone on the machine: tuning against the reference, and search."
     from neural_compile.assembly.programs import refuse
@@ -279,6 +272,11 @@ def bench(
         f"what to measure is tuning, synthesis or all, found {what!r}."
     ])
     use_machine()
+    if platform:
+        from neural_compile.appendix.accelerators import bench_platform
+
+        found = bench_platform()
+        return Shown(found, found.data)
     from neural_compile.appendix.bench import SIZES, bench, too_slow
 
     sizes = () if what == "synthesis" else SIZES if check else SIZES[:1]

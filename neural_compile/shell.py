@@ -72,6 +72,19 @@ def typed() -> str:
     return " ".join(["neural_compile", *sys.argv[1:]])
 
 
+def measured_tasks(path: Path, key: int) -> Shown:
+    "Solve every task in every way; each row is shown as it comes."
+    use_machine()
+    from neural_compile.assembly.suite import TASKS
+    from neural_compile.experiments.recovery import measure_tasks
+
+    rows = []
+    for row in measure_tasks(list(TASKS.values()), path, key=key, command=typed()):
+        typer.echo(json.dumps(row), err=True)
+        rows.append(row)
+    return Shown(f"{len(rows)} tasks are in {path}", json.loads(path.read_text()))
+
+
 def instructions_from(path: Path | None) -> tuple:
     "The instruction table that a Python file defines, or the usual one."
     from neural_compile.assembly.programs import INSTRUCTIONS, Instruction, refuse

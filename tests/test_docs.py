@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 import api
 import check_site
 import notebooks
+import policy
 
 import docs
 
@@ -290,3 +291,38 @@ def test_contents_are_in_order():
         "changelog",
     ]
     assert "Tutorials" not in docs.contents(pages[:3])
+
+
+def test_a_policy_names_the_scripts_of_a_page_and_nothing_else():
+    page = (
+        '<head><meta charset="utf-8" /><script>one()</script>'
+        '<script type="application/json">{"two": 2}</script>'
+        '<script src="three.js"></script></head>'
+    )
+    safe = policy.secured(page)
+    found = policy.Scripts(safe)
+    assert found.inline == ["one()"]
+    assert found.policy.count("'sha256-") == 1
+    assert policy.source_of("one()") in found.policy
+    assert not re.search("unsafe-eval|script-src[^;]*unsafe-inline", found.policy)
+    assert policy.page_faults(safe) == []
+    for wrong, says in {
+        page: "no content security policy",
+        safe.replace("one()", "other()"): "another policy",
+        safe.replace(
+            "<head>", "<head><script src='x.js'></script>"
+        ): "before its policy",
+        safe + '<p onclick="x()">': "p onclick",
+        safe + '<a href="JavaScript:x()">': "a href",
+    }.items():
+        (fault,) = policy.page_faults(wrong)
+        assert says in fault
+
+
+def test_a_script_is_changed_only_if_it_is_the_one_we_know():
+    old, new = docs.CHANGED["embed.js"]
+    assert docs.changed("other.js", b"x") == b"x"
+    assert docs.changed("embed.js", f"a;{old}b".encode()) == f"a;{new}b".encode()
+    for wrong in ("", 2 * old):
+        with pytest.raises(SystemExit, match="CHANGED"):
+            docs.changed("embed.js", wrong.encode())

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from strategies import programs
 
 from neural_compile.appendix import lanes
-from neural_compile.appendix.fast import COMPILER_OPTIONS, run_many
+from neural_compile.appendix.fast import run_many
+from neural_compile.appendix.platforms import PLATFORMS
 from neural_compile.assembly.programs import INSTRUCTIONS, InputError, Instruction
 from neural_compile.compiler.controllers import (
     LITERAL,
@@ -186,7 +187,10 @@ def compiled(inputs, pull, **options):
     return jax.jit(f, **options).lower(inputs, pull).compile()
 
 
-@pytest.mark.parametrize("options", [{}, {"compiler_options": COMPILER_OPTIONS}])
+WIDE = {"compiler_options": dict(PLATFORMS["cpu"].options)}
+
+
+@pytest.mark.parametrize("options", [{}, WIDE])
 def test_the_barrier_is_there_and_results_are_right(options):
     inputs, pull = fixed_batch(SHAPES[3])
     call = compiled(inputs, pull, **options)

@@ -24,6 +24,7 @@ import book
 import check_site
 import nbformat
 import notebooks
+import policy
 
 ROOT = notebooks.ROOT
 SOURCE, BUILT, SITE, VENDOR = (
@@ -43,6 +44,12 @@ SCRIPTS = {  # npm tarball, its sha512, and the files of it that pages load
     "mathjax/-/mathjax-3.2.2.tgz": (
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
         ("es5/tex-svg.js",),
+    ),
+}
+CHANGED = {  # What a script would do that the site's policy forbids, and what it does
+    "embed.js": (  # It would compile its check of saved widgets; these are our own
+        "mt=gt.compile(pt),bt=gt.compile(At);",
+        "mt=()=>!0,bt=()=>!0;",
     ),
 }
 DIRECTIVE = re.compile(r"^#\|.*\n?", re.M)
@@ -95,14 +102,24 @@ def fetch(tarball, sha512):
     return kept.read_bytes()
 
 
+def changed(name, content):
+    """A script without what the policy forbids; it has to be there once."""
+    if name not in CHANGED:
+        return content
+    old, new = (part.encode() for part in CHANGED[name])
+    if content.count(old) != 1:
+        sys.exit(f"docs FAILED: {name} is not the script that CHANGED was made for.")
+    return content.replace(old, new)
+
+
 def vendor(folder):
     """Put the scripts for maths and widgets into the site's own files."""
     for tarball, (sha512, files) in SCRIPTS.items():
         with tarfile.open(fileobj=io.BytesIO(fetch(tarball, sha512))) as package:
             for file in files:
-                (folder / Path(file).name).write_bytes(
-                    package.extractfile(f"package/{file}").read()
-                )
+                content = package.extractfile(f"package/{file}").read()
+                name = Path(file).name
+                (folder / name).write_bytes(changed(name, content))
 
 
 def write(page, text):
@@ -328,8 +345,9 @@ def main():
     (BUILT / "_static/webpack-macros.html").unlink(
         missing_ok=True
     )  # a template of the theme, not a page
+    policy.secure(BUILT)
     stop(
-        faults + check_site.faults(BUILT),
+        faults + check_site.faults(BUILT) + policy.faults(BUILT),
         f"{BUILT.relative_to(ROOT)} is not fit to be read:",
     )
     shutil.rmtree(SITE, ignore_errors=True)

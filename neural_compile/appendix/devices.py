@@ -19,7 +19,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Key
 
-from .fast import COMPILER_OPTIONS, group_size
+from .fast import group_size
+from .platforms import compiled
 from ..compiler.controllers import Controller
 from neural_compile.loss.training import (
     CHUNK,
@@ -52,7 +53,7 @@ def trainer(devices: int, shape: Static) -> Callable:
             in_specs=(each, same, each),
             out_specs=each,
         )
-    return jax.jit(train, compiler_options=COMPILER_OPTIONS)
+    return compiled(train)
 
 # %% ../../nbs/appendix/5_devices.ipynb #5-devices-009
 @dataclass

@@ -24,6 +24,7 @@ import numba
 import numpy as np
 from jaxtyping import Array, Float
 
+from .platforms import this_platform
 from ..compiler.controllers import Dialect, Machine
 from ..interpreter.equations import jump_mass
 
@@ -62,7 +63,7 @@ def nothing() -> Any:
 @lru_cache
 def registered() -> bool:
     "Make `nothing` known to XLA's CPU compiler; whether there is one that takes it."
-    if jax.default_backend() != "cpu":
+    if not this_platform().barrier:
         return False
     address = ctypes.c_void_p(nothing().address)
     atexit.register(nothing)  # So that it stays where it is to the end

@@ -28,12 +28,12 @@ from jaxtyping import Array
 
 from . import lanes
 from neural_compile.appendix.fast import (
-    COMPILER_OPTIONS,
-    group_size,
+    cached_group,
     in_lanes,
     run_many,
     use_cores,
 )
+from .platforms import compiled, this_platform
 from .steps import LaneState, backward, forward
 from ..compiler.controllers import Controller, Machine, random_controller
 from ..interpreter.equations import run
@@ -155,10 +155,10 @@ def in_a_jit(seconds: float = 6.0) -> dict[str, float]:
         jax.grad(loss_of(way, memory, registers, JIT["steps"]))
         for way in (vmapped, many)
     )
-    calls = {
+    calls: dict[str, Callable] = {
         "reference": jax.jit(slow),
         "plain": jax.jit(quick),
-        "tuned": jax.jit(quick, compiler_options=COMPILER_OPTIONS),
+        "tuned": compiled(quick),
     }
     times = fastest(*(partial(call, c) for call in calls.values()), seconds=seconds)
     return {name: 1e3 * t for name, t in zip(calls, times)}
@@ -168,7 +168,7 @@ class Way(NamedTuple):
     "A way to compute the gradient."
 
     memory_after: Callable  # (controllers, memory, registers, steps) → memory
-    options: dict | None = None  # Of the compiler
+    tuned: bool = False  # Whether the compiler gets the platform's options
     grouped: bool = False  # Whether restarts come in groups
     barrier: bool = True  # Whether XLA gets our barrier, or its own
 
@@ -178,8 +178,8 @@ WAYS = {
     "lanes last, pairs of values": Way(differentiated),
     "adjoints by hand": Way(many),
     "groups that fit a cache": Way(many, grouped=True),
-    "wide vectors": Way(many, COMPILER_OPTIONS, grouped=True),
-    "the same without barriers": Way(many, COMPILER_OPTIONS, True, barrier=False),
+    "wide vectors": Way(many, tuned=True, grouped=True),
+    "the same without barriers": Way(many, True, True, barrier=False),
 }
 FAST = "wide vectors"
 
@@ -201,7 +201,7 @@ def descent(
     gradient = jax.grad(loss_of(way.memory_after, memory, registers, steps))
     move = lambda _, c: jax.tree.map(lambda w, d: w - 1e-3 * d, c, gradient(c))
     share = ceil(restarts / devices)
-    size = group_size(machine, share, examples, steps) if way.grouped else share
+    size = cached_group(machine, share, examples, steps) if way.grouped else share
     groups = ceil(share / size) * devices
     shape = lambda W: jnp.resize(W, (groups, size, *W.shape[1:]))
     call = lambda c: jax.lax.map(lambda c: jax.lax.fori_loop(0, INNER, move, c), c)
@@ -234,10 +234,11 @@ def restart_steps(
     call, c = descent(how, machine, restarts, examples, steps, devices)
     if devices > 1:
         call, c = spread(call, c, devices)
+    options = dict(this_platform().options) if how.tuned else None
     taken = how.barrier and lanes.registered()
     start = time.perf_counter()
     with patch.object(lanes, "registered", lambda: taken):
-        compiled = jax.jit(call, compiler_options=how.options).lower(c).compile()
+        compiled = jax.jit(call, compiler_options=options).lower(c).compile()
     compile_s = round(time.perf_counter() - start, 1)
     (shortest,) = fastest(lambda: compiled(c), seconds=seconds)
     per_s = round(restarts * INNER / shortest, 1)

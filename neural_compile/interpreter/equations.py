@@ -271,7 +271,8 @@ def states_of(
         return (step(controller, state, T),) * 2
 
     first = start(machine, memory, registers)
-    _, rest = jax.lax.scan(body, first, length=steps)
+    with jax.default_matmul_precision("highest"):
+        _, rest = jax.lax.scan(body, first, length=steps)
     return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, rest)
 
 # %% ../../nbs/interpreter/1_equations.ipynb #1-equations-061

@@ -99,4 +99,5 @@ def log_probabilities(p: Float[Array, "*batch base"]) -> Float[Array, "*batch ba
 
 def expectation(p: Float[Array, "*batch base"]) -> Float[Array, "*batch"]:
     "The mean value of a distribution over 0 … base − 1."
-    return p @ jnp.arange(p.shape[-1], dtype=p.dtype)
+    values = jnp.arange(p.shape[-1], dtype=p.dtype)
+    return jnp.matmul(p, values, precision="highest")

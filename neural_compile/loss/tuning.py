@@ -11,7 +11,7 @@ __all__ = ['Watcher', 'network_outputs', 'paper_recovered', 'verdicts', 'Tuning'
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -20,22 +20,18 @@ from jaxtyping import Array, Bool, Float, Key
 from tqdm.auto import tqdm
 
 from ..appendix.devices import Fleet, assemble, train_in_chunks
-from ..appendix.fast import COMPILER_OPTIONS, run_many
+from ..appendix.fast import run_many
+from ..appendix.platforms import compiled
 from ..assembly.answers import Answer, Stopped, Why
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Examples, Task
-from neural_compile.assembly.verification import (
-    Clock,
-    Verification,
-    accept,
-    verify,
-)
+from ..assembly.verification import Clock, Verification, accept, verify
 from ..compiler.controllers import Controller, decompile_all
 from .starts import Prepared, Source, Start, prepare_start
 from .training import Stage, Training, plan
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-013
-@partial(jax.jit, compiler_options=COMPILER_OPTIONS)
+@compiled
 def _outputs(controllers, memory, registers, steps):
     state = run_many(controllers, memory, registers, steps=steps, longest=1)
     return state.memory.argmax(-1)  # longest matters for gradients only

@@ -129,3 +129,44 @@ def test_the_noise_dials_move_frames(open_page, width, dark):
     assert "Apart from the exact run" in dials.locator(
         "svg[aria-label^='Step 4 of']:visible"
     ).get_attribute("aria-label")
+
+
+FORBIDDEN = """async () => {
+    const element = document.createElement('script');
+    element.textContent = 'window.ran = true';
+    document.body.append(element);
+    const tried = {
+        inline: () => window.ran === true,
+        handler: () => {
+            document.body.insertAdjacentHTML('beforeend', '<p onclick="ran = true">');
+            document.body.lastElementChild.click();
+            return window.ran === true;
+        },
+        text: () => (0, eval)('true'),
+        made: () => new Function('return true')(),
+        elsewhere: async () => Boolean(await fetch('https://example.org/')),
+    };
+    const done = [];
+    for (const [name, way] of Object.entries(tried)) {
+        // Later, as what the test itself asks for may be evaluated
+        const later = ready => setTimeout(async () => {
+            try { ready(await way()); } catch { ready(false); }
+        });
+        if (await new Promise(later)) done.push(name);
+    }
+    return done;
+}"""
+
+
+@pytest.mark.parametrize("path", ["index.html", "explore/frames.html"])
+def test_the_policy_lets_nothing_else_run(site, chromium, path):
+    page = chromium.new_page()
+    refused = []
+    note = lambda message: message.type == "error" and refused.append(message.text)
+    page.on("console", note)
+    page.goto(f"{site}/{path}", wait_until="load")
+    page.wait_for_timeout(300)
+    assert not refused
+    assert page.evaluate(FORBIDDEN) == []
+    assert sum("Content Security Policy" in text for text in refused) >= 4
+    page.close()
