@@ -23,10 +23,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .workers import Allowance, Job, Outcome, outcomes
 from tqdm.auto import tqdm
 
 from ..assembly.programs import refuse
+from .workers import Allowance, Job, Outcome, outcomes
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #4-campaigns-009
 @lru_cache
