@@ -16,9 +16,11 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from cells import drawn, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -31,32 +33,6 @@ from neural_compile.experiments.settings import TUNERS, table_cells
 from neural_compile.experiments.workers import Allowance, Job, outcomes, workers
 
 QUIET = dict(progress=False)
-
-
-def drawn(settings):
-    "A cell with its own key: numbers that depend on nothing else."
-    import jax
-
-    key = jax.random.key(settings["key"])
-    return {"drawn": jax.random.normal(key, (3,)).tolist(), "pid": os.getpid()}
-
-
-def told(settings):
-    "A cell that does as it is told."
-    here = os.getpid()
-    match settings.get("do"):
-        case "raise":
-            raise ZeroDivisionError("as told")
-        case "die":
-            os.kill(here, signal.SIGKILL)
-        case "loop":
-            while True:
-                pass
-        case "grow":
-            kept = []
-            while True:
-                kept.append(bytearray(10**7))
-    return {"n": settings["n"]}
 
 
 def results(records):
@@ -75,32 +51,29 @@ def pair():
 
 
 DRAWN = {f"k{key}": {"key": key} for key in range(6)}
-TINY = dict(restarts=2, keys=1, steps=20, samples=200)
-TUNED = {
+TABLE = {
     name: cell
-    for name, cell in table_cells(
-        TUNERS, tasks=("map_inc",), inits=("map_inc",), **TINY
-    ).items()
-    if name.startswith("ours")
+    for name, cell in table_cells(TUNERS, tasks=("map_inc", "inc")).items()
+    if name.startswith("enumeration.language")
 }
 
 
 def test_the_same_numbers_here_on_one_worker_on_two_and_in_any_order(tmp_path, pair):
-    entries = {**DRAWN}
-    here = campaign(entries, drawn, tmp_path / "here", **QUIET)
-    two = campaign(entries, drawn, tmp_path / "two", executor=pair, **QUIET)
-    turned = dict(reversed(entries.items()))
+    here = campaign(DRAWN, drawn, tmp_path / "here", **QUIET)
+    two = campaign(DRAWN, drawn, tmp_path / "two", executor=pair, **QUIET)
+    turned = dict(reversed(DRAWN.items()))
     back = campaign(turned, drawn, tmp_path / "back", executor=pair, **QUIET)
     assert results(here) == results(two) == results(back)
     assert os.getpid() not in {record["result"]["pid"] for record in two.values()}
     assert list(back) == list(turned)
 
 
-def test_an_entry_of_the_table_is_the_same_on_a_worker(tmp_path, pair):
-    here = campaign(TUNED, measure_any, tmp_path / "here", **QUIET)
-    there = campaign(TUNED, measure_any, tmp_path / "there", executor=pair, **QUIET)
+def test_entries_of_the_table_are_the_same_on_a_worker(tmp_path, pair):
+    here = campaign(TABLE, measure_any, tmp_path / "here", **QUIET)
+    there = campaign(TABLE, measure_any, tmp_path / "there", executor=pair, **QUIET)
     assert results(here) == results(there)
-    assert len(here) == 1 and here.popitem()[1]["result"]["runs"] == 2
+    found = {name: record["result"]["hits"] for name, record in here.items()}
+    assert found["enumeration.language.map_inc"] == {"guided": 1}
 
 
 def test_one_worker_does_as_two(tmp_path, pair):
@@ -140,7 +113,7 @@ def test_the_others_go_on_and_the_fault_is_named(tmp_path, pair, fault):
     entries["n2"]["do"] = fault
     how = dict(executor=pair, allow=Allowance(tries=1, **allow), **QUIET)
     if fault == "die":
-        how["allow"] = Allowance(tries=3)  # Its neighbours are tried again
+        how["allow"] = Allowance(tries=2)  # Its neighbours are tried again
     with pytest.raises(CampaignError, match="1 of 8 entries") as raised:
         campaign(entries, told, tmp_path, **how)
     assert says in str(raised.value) and list(raised.value.reasons) == ["n2"]
@@ -235,15 +208,11 @@ def test_a_campaign_in_which_nothing_works_ends(tmp_path):
 def test_a_broken_pool_is_told_and_a_new_one_goes_on(tmp_path):
     "A pool of the standard library is broken for good when a process of it dies."
     entries = {f"n{n}": {"n": n, "do": "die" if n == 1 else ""} for n in range(3)}
-    spawn = dict(mp_context=__import__("multiprocessing").get_context("spawn"))
-    with ProcessPoolExecutor(1, **spawn) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         with pytest.raises(CampaignError, match="BrokenProcessPool"):
-            campaign(entries, os_told, tmp_path, executor=pool, **QUIET)
+            campaign(entries, told, tmp_path, executor=pool, **QUIET)
     done = {path.stem for path in tmp_path.glob("*.json")}
     assert "n1" not in done
-
-
-os_told = told  # By this name, in a process that is started anew
 
 
 def test_what_json_does_not_know_is_the_fault_of_its_entry(tmp_path):
@@ -284,10 +253,6 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(tmp_pat
         with pytest.raises(InputError, match="can be written to.*Give another"):
             campaign({"n1": {}}, calls.append, folder, **QUIET)
     assert not calls
-    ran = CliRunner().invoke(
-        app, ["arena", "recurrences", "--folder", str(tmp_path / "file")]
-    )
-    assert ran.exit_code == 2 and "can be written to" in ran.output
 
 
 def test_two_processes_on_one_folder(tmp_path):
@@ -373,5 +338,7 @@ def test_the_command_line_measures_on_a_cluster(tmp_path, pair, monkeypatch):
             records[path.stem] = json.loads(path.read_text())["result"]
             del records[path.stem]["seconds"]
     assert kept["here"] == kept["there"] and len(kept["here"]) > 2
+    (tmp_path / "file").write_text("")
+    assert "can be written to" in call("file", code=2)
     late = call("late", "--scheduler", address, "--seconds", "1e-9", code=2)
     assert "could not be measured" in late and "longer than 1e-09 s" in late

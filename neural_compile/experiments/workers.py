@@ -13,7 +13,7 @@ import platform
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -202,12 +202,14 @@ def _elsewhere(sent: _Sent) -> Iterator[tuple[str, Outcome]]:
             name = sent.done.get()
             future = sent.open.pop(name)
             error = _error(future)
-            if error and not isinstance(error, Exception):
+            if error is None:
+                yield name, future.result()
+            elif not isinstance(error, Exception):
                 raise error
-            if error and not _last(sent.jobs[name], sent.tries[name], error):
-                (alone.append if _died(error) else sent.send)(name)
+            elif _last(sent.jobs[name], sent.tries[name], error):
+                yield name, error
             else:
-                yield name, error or future.result()
+                (alone.append if _died(error) else sent.send)(name)
     finally:
         for future in sent.open.values():
             future.cancel()
@@ -219,7 +221,7 @@ def outcomes(
     *,
     title: str = "jobs",  # Under which Dask shows them
     there: Callable[[str], dict | None] = lambda name: None,  # What others made
-) -> Iterator[tuple[str, Outcome]]:
+) -> Generator[tuple[str, Outcome], None, None]:
     "Names, and records or the reasons why there are none, as they come."
     if executor is not None:
         yield from _elsewhere(_Sent(jobs, executor, f"{title}-{uuid.uuid4().hex}"))
@@ -243,13 +245,9 @@ def _environment() -> dict[str, str]:
     import jax
 
     one = ("NPROC", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    kept = {
-        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": (
-            jax.config.jax_persistent_cache_min_compile_time_secs
-        ),
-    }
-    told = {name: str(value) for name, value in kept.items() if value is not None}
+    kept = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
+    values = {name.upper(): jax.config.values[name] for name in kept}
+    told = {name: str(value) for name, value in values.items() if value is not None}
     return {**dict.fromkeys(one, "1"), **told}
 
 
