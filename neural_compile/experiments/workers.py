@@ -100,14 +100,15 @@ def _bounded(watch: _Watch, call: Callable[[], Any]) -> Any:
     "Call, watched."
     if not (watch.allow.seconds or watch.allow.memory):
         return call()
-    Thread(target=watch.watch, daemon=True).start()
     try:
         try:
+            Thread(target=watch.watch, daemon=True).start()
             return call()
         finally:
             with watch.lock:
                 watch.over.set()
-    except _Interrupt:
+    except _Interrupt:  # It may come in the lines above, too
+        watch.over.set()
         raise Exceeded(watch.said) from None
 
 # %% ../../nbs/experiments/19_workers.ipynb #19-workers-016
