@@ -1,16 +1,16 @@
 """Measure what a cell costs on workers, and what two of them bring.
 
-`python tools/measure_workers.py` takes at most four minutes on two idle cores, and
-writes results/workers.json. With the costs that it measured, it simulates the same
-engine with a hundred and with ten thousand workers: each record passes the scheduler
-and the calling process, one at a time.
+`python tools/measure_workers.py` takes about four minutes on two idle cores. It writes
+a file a part into cells/workers and all of them into results/workers.json. With the
+costs that it measured, it simulates the same engine with a hundred and with ten
+thousand workers: each record passes the scheduler and the calling process, one at a
+time.
 """
 
 import heapq
 import json
 import os
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -174,22 +174,30 @@ def crowds(scheduler, caller):
     return rows
 
 
+PARTS = {
+    "overhead": overhead,
+    "caller_ms": writing,
+    "scheduler_ms": messages,
+    "ratio": ratio,
+}
+
+
+def measure(settings):
+    """A part, and how busy the machine was when it began."""
+    load = round(os.getloadavg()[0], 1)
+    return {"found": PARTS[settings["part"]](), "load_before": load}
+
+
 def main():
     use_machine()
-    load = os.getloadavg()[0]
-    start = time.monotonic()
-    data = {
-        "command": "python tools/measure_workers.py",
-        "load_before": round(load, 1),
-        "versions": versions(),
-    }
-    for name, part in (("ratio", ratio), ("overhead", overhead)):
-        data[name] = part()
-        print(name, json.dumps(data[name]), file=sys.stderr)
-    data["caller_ms"] = writing()
-    data["scheduler_ms"] = messages()
+    parts = {name: {"part": name} for name in PARTS}
+    records = campaign(parts, measure, ROOT / "cells/workers", title="workers")
+    data = {name: record["result"]["found"] for name, record in records.items()}
     data["simulation"] = crowds(data["scheduler_ms"], data["caller_ms"])
-    data["minutes"] = round((time.monotonic() - start) / 60, 1)
+    data["command"] = "python tools/measure_workers.py"
+    data["load_before"] = {n: r["result"]["load_before"] for n, r in records.items()}
+    data["seconds"] = {name: record["seconds"] for name, record in records.items()}
+    data["versions"] = versions()
     write_json(ROOT / "results/workers.json", data)
     print(json.dumps(data, indent=1))
 

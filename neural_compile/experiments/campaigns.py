@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
     "What a recorded result ran on."
     return dict(_versions())
 
-
+# %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-measured
 def _measured(measure: Callable[[dict], dict], settings: dict) -> dict:
     "A record: settings, result, seconds and versions."
     start = time.monotonic()
@@ -116,7 +116,7 @@ class CampaignError(RuntimeError):
         super().__init__(says)
         self.records, self.reasons = records, dict(reasons)
 
-
+# %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-write-2a
 def _unwritten(folder: Path, name: str, record: dict, error: OSError) -> CampaignError:
     "What is said of a record that has no place; it is kept elsewhere, if it can be."
     try:
@@ -130,11 +130,12 @@ def _unwritten(folder: Path, name: str, record: dict, error: OSError) -> Campaig
 
 
 def _write(folder: Path, name: str, record: dict):
-    "Write a record; tried three times."
+    "Write a record, if nobody else has; tried three times."
     for pause in (0.1, 1.0, None):
         try:
-            sure = record["seconds"] > 0.1
-            return write_json(folder / f"{name}.json", record, sure)
+            if not (path := folder / f"{name}.json").exists():
+                write_json(path, record, sure=record["seconds"] > 0.1)
+            return
         except OSError as error:
             if pause is None:
                 raise _unwritten(folder, name, record, error) from error
@@ -166,26 +167,21 @@ def _opened(entries: Mapping[str, dict], folder: Path) -> dict[str, dict]:
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-write-3
 def _write_results(
-    results: Iterator[tuple[str, Outcome]],
-    folder: Path,
-    done: dict[str, dict],  # Grows
-    bar: tqdm,
+    results: Iterator[tuple[str, Outcome]], folder: Path, done: dict, bar: tqdm
 ) -> dict[str, Exception]:  # What failed
     "Write each record as it comes; an interrupt ends it."
-    failed: dict[str, Exception] = {}
-    before = len(done)
+    failed, before = {}, len(done)
     try:
         for name, outcome in results:
-            if isinstance(outcome, Exception):
-                failed[name] = outcome
-                bar.set_postfix(failed=len(failed))
-                if len(failed) >= HOPELESS and len(done) == before:
-                    break
-                continue
-            if not (folder / f"{name}.json").exists():
+            if isinstance(outcome, dict):
                 _write(folder, name, outcome)
-            done[name] = outcome
-            bar.update()
+                done[name] = outcome
+                bar.update()
+                continue
+            failed[name] = outcome
+            bar.set_postfix(failed=len(failed))
+            if len(failed) >= HOPELESS and len(done) == before:
+                break
     except KeyboardInterrupt:
         bar.write(
             f"interrupted: {len(done)} of {bar.total} entries are in {folder}; "
@@ -239,9 +235,8 @@ def campaign(
     count = dict(total=len(entries), initial=len(done), unit=" entries")
     with tqdm(desc=title, disable=not progress, **count) as bar, closing(results):
         failed = _write_results(results, folder, done, bar)
-    done = {name: done[name] for name in entries if name in done}
     _reported(folder, done, len(entries), failed)
-    return done
+    return {name: done[name] for name in entries if name in done}
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #4-campaigns-029
 def entries_picture(

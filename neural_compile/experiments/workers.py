@@ -36,7 +36,7 @@ class Allowance(NamedTuple):
 class Exceeded(Exception):
     "An entry took more than it may."
 
-
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-010
 def _resident() -> int:
     "Bytes of memory that this process has."
     try:
@@ -56,21 +56,14 @@ def _excess(allow: Allowance, begun: float) -> str:
         return f"its process has {has:.2g} bytes, allowed are {allow.memory:.2g}"
     return ""
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-011
-GRACE = 5.0  # Seconds from the interrupt to the end of a worker's process
-
-
-class _Interrupt(BaseException):
-    "Raised in an entry from outside."
-
-
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-012
 @dataclass
 class _Watch:
     "Watches the thread that made it, from another."
 
     allow: Allowance
     fatal: bool  # Whether this process may be ended
-    said: str = ""
+    said = ""
     thread: int = field(default_factory=get_ident)
     over: Event = field(default_factory=Event)
     lock: Any = field(default_factory=Lock)
@@ -82,20 +75,26 @@ class _Watch:
             if self.over.wait(0.05):
                 return
         with self.lock:
-            if self.over.is_set():
-                return
-            self.said = said
-            _raise_in(self.thread)
+            if not self.over.is_set():
+                self.said = said
+                _raise_in(self.thread)
         if self.fatal and not self.over.wait(GRACE):
             os._exit(1)
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-012
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-013
+GRACE = 5.0  # Seconds from the interrupt to the end of a worker's process
+
+
+class _Interrupt(BaseException):
+    "Raised in an entry from outside."
+
+
 def _raise_in(thread: int):
     "Raise an interrupt in another thread."
     raised = ctypes.py_object(_Interrupt)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
-
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-014
 def _bounded(watch: _Watch, call: Callable[[], Any]) -> Any:
     "Call, watched."
     if not (watch.allow.seconds or watch.allow.memory):
@@ -111,7 +110,7 @@ def _bounded(watch: _Watch, call: Callable[[], Any]) -> Any:
         watch.over.set()
         raise Exceeded(watch.said) from None
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-016
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-018
 def _process() -> tuple[str, int]:
     "This process, among those of all machines."
     return platform.node(), os.getpid()
@@ -131,7 +130,7 @@ class Job:
         watch = _Watch(self.allow, fatal=self.caller != _process())
         return _bounded(watch, lambda: self.measure(self.settings))
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-018
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-020
 Outcome = dict | Exception  # A record, or why there is none
 
 
@@ -151,7 +150,7 @@ def _tried(job: Job) -> Outcome:
             if _last(job, tries, error):
                 return error
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-021
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-023
 DEATHS = "BrokenExecutor", "KilledWorker"  # Of a worker; the second is Dask's
 
 
@@ -159,7 +158,7 @@ def _died(error: BaseException) -> bool:
     "Whether a worker ended under a job."
     return any(kind.__name__ in DEATHS for kind in type(error).__mro__)
 
-
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-024
 @dataclass
 class _Sent:
     "Jobs on their way through an executor."
@@ -183,14 +182,14 @@ class _Sent:
         self.open[name] = future
         future.add_done_callback(lambda _: self.done.put(name))
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-022
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-025
 def _error(future: Future) -> BaseException | None:
     "What went wrong, if anything did."
     if future.cancelled():
         return CancelledError("called off, or lost")
     return future.exception()
 
-
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-026
 def _elsewhere(sent: _Sent) -> Iterator[tuple[str, Outcome]]:
     "Names and outcomes, as they come."
     alone: deque[str] = deque()
@@ -215,7 +214,7 @@ def _elsewhere(sent: _Sent) -> Iterator[tuple[str, Outcome]]:
         for future in sent.open.values():
             future.cancel()
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-023
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-027
 def outcomes(
     jobs: Mapping[str, Job],
     executor: Executor | None,  # None: here, one after the other
@@ -230,7 +229,7 @@ def outcomes(
     for name, job in jobs.items():
         yield name, there(name) or _tried(job)
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-026
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-030
 def _dask() -> Any:
     "The module `distributed`."
     try:
@@ -240,7 +239,7 @@ def _dask() -> Any:
         refuse([f"workers need Dask, found no module distributed. Do: {fix}."])
     return distributed
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-028
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-032
 def _environment() -> dict[str, str]:
     "What a worker on this machine is told."
     import jax
@@ -267,7 +266,7 @@ def _local(count: int) -> Iterator[Any]:
     with cluster, distributed.Client(cluster) as client:
         yield client
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-029
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-033
 @contextmanager
 def workers(
     where: int | str | None = None,  # How many, or a scheduler's address; None: here
@@ -283,7 +282,7 @@ def workers(
         with _found(where) as client:
             yield client.get_executor(pure=False)
 
-# %% ../../nbs/experiments/19_workers.ipynb #19-workers-030
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-034
 WAIT = "10s"  # For a scheduler, at the start and when it is lost
 
 
