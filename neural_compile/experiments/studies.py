@@ -260,7 +260,7 @@ STUDIES: dict[str, Callable[..., dict[str, dict]]] = {
     "walks": walk_cells,
 }
 
-
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-025b
 def study(
     name: str,  # Of `STUDIES`
     folder: str | Path | None = None,  # Where the files are; None: of the study's name
