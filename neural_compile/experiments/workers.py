@@ -283,7 +283,7 @@ def workers(
             yield client.get_executor(pure=False)
 
 # %% ../../nbs/experiments/19_workers.ipynb #19-workers-034
-WAIT = "10s"  # For a scheduler, at the start and when it is lost
+WAIT = "30s"  # For a scheduler, at the start and when it is lost
 
 
 def _found(address: str) -> Any:
