@@ -67,6 +67,7 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	$(BIN)/python tools/measure_adaptation.py
 	$(BIN)/python tools/measure_layers.py
 	$(BIN)/python tools/measure_repeatability.py
+	$(BIN)/python tools/measure_workers.py
 	$(BIN)/python tools/results_table.py
 
 wheel-test: .venv/dev  ## build the wheel and use it in a new environment, away from this folder

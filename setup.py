@@ -40,6 +40,7 @@ setup(
     install_requires=cfg["requirements"].split(),
     extras_require={
         "solver": cfg["solver_requirements"].split(),
+        "dask": cfg["dask_requirements"].split(),
         "dev": cfg["dev_requirements"].split(),
     },
     entry_points={

@@ -9,7 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from neural_compile.shell import (
+    Folder,
+    Instructions,
+    Save,
+    Scheduler,
+    Seconds,
     Shown,
+    Workers,
     app,
     checked,
     command,
@@ -18,6 +24,7 @@ from neural_compile.shell import (
     measured_tasks,
     program_from,
     shown_table,
+    spread,
     typed,
     use_machine,
     whole_numbers,
@@ -25,21 +32,6 @@ from neural_compile.shell import (
 from neural_compile.taskfiles import TaskName, task_from
 
 Key = Annotated[int, typer.Option(help="Seed of all random numbers.")]
-Instructions = Annotated[
-    Path | None,
-    typer.Option(
-        help="A Python file that defines INSTRUCTIONS, the instruction table of "
-        "programs. The file's code is run: give only files you trust."
-    ),
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        help="Where the entries' files are; those that are there are not measured "
-        "again. Default: a folder of the campaign's name."
-    ),
-]
-Save = Annotated[Path | None, typer.Option(help="Gather all entries in this file.")]
 
 
 @command
@@ -170,6 +162,9 @@ def table1(
         ),
     ] = False,
     folder: Folder = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    seconds: Seconds = None,
     save: Save = None,
     plot: Annotated[
         Path | None,
@@ -183,13 +178,15 @@ def table1(
 
     columns, rows = (("map_inc",), ("random", "map_inc")) if quick else (COLUMNS, ROWS)
     settings = {"restarts": restarts, **(SMALL if quick else {})}
-    table = table1(
-        folder or ("table1-quick" if quick else "table1"),
-        tasks=tasks.split(",") if tasks else columns,
-        inits=starts.split(",") if starts else rows,
-        command=typed(),
-        **settings,
-    )
+    with spread(workers, scheduler, seconds) as where:
+        table = table1(
+            folder or ("table1-quick" if quick else "table1"),
+            tasks=tasks.split(",") if tasks else columns,
+            inits=starts.split(",") if starts else rows,
+            command=typed(),
+            **where,
+            **settings,
+        )
     return shown_table(table, save, plot)
 
 
@@ -205,6 +202,9 @@ def study(
         ),
     ] = None,
     folder: Folder = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    seconds: Seconds = None,
     save: Save = None,
 ) -> Shown:
     "What makes the difference: the dataset, each part of the tuner, each number."
@@ -212,7 +212,9 @@ def study(
     from neural_compile.experiments.studies import study
 
     settings: dict[str, Any] = {"restarts": restarts} if restarts else {}
-    return shown_table(study(name, folder, command=typed(), **settings), save)
+    with spread(workers, scheduler, seconds) as where:
+        table = study(name, folder, command=typed(), **where, **settings)
+    return shown_table(table, save)
 
 
 @command
@@ -227,6 +229,9 @@ def arena(
         float, typer.Option(help="Work for each task; 1 is about a second.")
     ] = 10.0,
     folder: Folder = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    seconds: Seconds = None,
     save: Save = None,
 ) -> Shown:
     "Ways of searching on all tasks of a suite, at the same work."
@@ -235,7 +240,9 @@ def arena(
     from neural_compile.experiments.rivals import Limits
 
     how: Any = dict(rivals=rivals.split(","), limits=Limits(units))
-    return shown_table(arena(suite, folder, **how, command=typed()), save)
+    with spread(workers, scheduler, seconds) as where:
+        judged = arena(suite, folder, **how, **where, command=typed())
+    return shown_table(judged, save)
 
 
 @command

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -19,6 +20,39 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+Instructions = Annotated[
+    Path | None,
+    typer.Option(
+        help="A Python file that defines INSTRUCTIONS, the instruction table of "
+        "programs. The file's code is run: give only files you trust."
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the entries' files are; those that are there are not measured "
+        "again. Default: a folder of the campaign's name."
+    ),
+]
+Save = Annotated[Path | None, typer.Option(help="Gather all entries in this file.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Measure on so many workers that are started here, each on one core.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", help="Measure on a Dask cluster, such as tcp://host:8786."
+    ),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option("--seconds", help="An entry that takes longer is given up."),
+]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")
@@ -38,7 +72,9 @@ def command(f: Callable[..., Shown]) -> Callable:
     def run(*args, as_json: bool, **options):
         try:
             shown = f(*args, **options)
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not hasattr(error, "reasons"):
+                raise  # Only a `CampaignError` is told
             says = error.args[0] if isinstance(error, KeyError) else error
             typer.echo(f"error: {says}", err=True)
             raise typer.Exit(2) from None
@@ -65,6 +101,21 @@ def use_machine():
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(home / "neural_compile"))
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+@contextmanager
+def spread(workers: int | None, scheduler: str | None, seconds: float | None = None):
+    "Where a campaign measures, and what an entry may take, as its arguments."
+    from neural_compile.assembly.programs import refuse
+    from neural_compile.experiments import workers as engine
+
+    refuse([] if workers is None or scheduler is None else [
+        "workers are started here or found at a scheduler, found both "
+        f"--workers {workers} and --scheduler {scheduler}. Leave one out."
+    ])
+    where = scheduler if workers is None else workers
+    with engine.workers(where) as executor:
+        yield {"executor": executor, "allow": engine.Allowance(seconds)}
 
 
 def typed() -> str:
@@ -161,3 +212,16 @@ def shown_table(table, save: Path | None, plot: Path | None = None) -> Shown:
     if plot:
         table.plot().savefig(plot)
     return Shown(table, {"command": table.command, "records": table.records})
+
+
+def measured_tasks(path: Path, key: int) -> Shown:
+    "Solve every task in every way; each row is shown as it comes."
+    use_machine()
+    from neural_compile.assembly.suite import TASKS
+    from neural_compile.experiments.recovery import measure_tasks
+
+    rows = []
+    for row in measure_tasks(list(TASKS.values()), path, key=key, command=typed()):
+        typer.echo(json.dumps(row), err=True)
+        rows.append(row)
+    return Shown(f"{len(rows)} tasks are in {path}", json.loads(path.read_text()))

@@ -25,6 +25,7 @@ from .constraints import CONSTRAINTS
 from .populations import POPULATIONS
 from .rivals import SEARCHES, Limits, Rival, fits
 from .trained import NETWORKS
+from .workers import Allowance
 
 # %% ../../nbs/experiments/16_arena.ipynb #bf7c3706
 RIVALS: dict[str, Rival] = {**SEARCHES, **POPULATIONS, **CONSTRAINTS, **NETWORKS}
@@ -220,12 +221,13 @@ def arena(
     rivals: Sequence[str] = ("walks", "genetic", "edits", "all", "induce"),
     limits: Limits = Limits(),
     executor: Executor | None = None,  # Where they meet, see `campaign`
+    allow: Allowance = Allowance(),  # What an entry may take, see `campaign`
     command: str = "",  # What was typed, for the record
     progress: bool = True,  # Show a progress bar
 ) -> Arena:
     "Every rival on every task of a suite; the same call goes on after a stop."
     refuse(_faults(suite, rivals, limits))
-    how: dict[str, Any] = dict(executor=executor, progress=progress)
+    how: dict[str, Any] = dict(executor=executor, allow=allow, progress=progress)
     entries = meetings(suite, rivals, limits)
     records = campaign(entries, meet, folder or "arena", title=suite, **how)
     return Arena(records, command)

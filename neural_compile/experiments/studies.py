@@ -36,6 +36,7 @@ from neural_compile.experiments.settings import (
     tuned_entry,
 )
 from .table1 import Table
+from .workers import Allowance
 from ..loss.decoding import Walk, decode
 from ..loss.starts import Start
 from ..loss.training import Training
@@ -259,12 +260,13 @@ STUDIES: dict[str, Callable[..., dict[str, dict]]] = {
     "walks": walk_cells,
 }
 
-
+# %% ../../nbs/experiments/9_studies.ipynb #9-studies-025b
 def study(
     name: str,  # Of `STUDIES`
     folder: str | Path | None = None,  # Where the files are; None: of the study's name
     *,
     executor: Executor | None = None,  # Where entries are measured, see `campaign`
+    allow: Allowance = Allowance(),  # What an entry may take, see `campaign`
     command: str = "",  # What was typed, for the record
     progress: bool = True,  # Show a progress bar
     **settings: Any,  # Of every entry, such as restarts
@@ -273,6 +275,6 @@ def study(
     what = f"a study is one of {', '.join(STUDIES)}, found {name!r}."
     refuse([] if name in STUDIES else [what])
     entries = STUDIES[name](**settings)
-    how: dict[str, Any] = dict(executor=executor, progress=progress)
+    how: dict[str, Any] = dict(executor=executor, allow=allow, progress=progress)
     records = campaign(entries, measure_any, folder or name, title=name, **how)
     return Table(records, command)

@@ -27,6 +27,7 @@ from neural_compile.experiments.settings import (
     TUNERS,
     table_cells,
 )
+from .workers import Allowance
 
 # %% ../../nbs/experiments/8_table1.ipynb #8-table1-008
 class Rated:
@@ -185,6 +186,7 @@ def table1(
     inits: Sequence[str] = ROWS,  # "random", "best", or templates
     tuners: Mapping[str, dict] | None = None,  # Settings by name; None: `TUNERS`
     executor: Executor | None = None,  # Where entries are measured, see `campaign`
+    allow: Allowance = Allowance(),  # What an entry may take, see `campaign`
     command: str = "",  # What was typed, for the record
     progress: bool = True,  # Show a progress bar
     **settings: Any,  # Of every tuned entry, such as restarts
@@ -192,6 +194,6 @@ def table1(
     "The paper's Table 1 by both criteria, with controls; what the folder has is kept."
     tuners = TUNERS if tuners is None else tuners
     entries = table_cells(tuners, tasks=tasks, inits=inits, **settings)
-    how: dict[str, Any] = dict(executor=executor, progress=progress)
+    how: dict[str, Any] = dict(executor=executor, allow=allow, progress=progress)
     records = campaign(entries, measure_any, folder, title="table 1", **how)
     return Table(records, command)
