@@ -22,9 +22,11 @@ from neural_compile.shell import (
     use_machine,
     whole_numbers,
 )
-from neural_compile.taskfiles import TaskName, task_from
+from neural_compile.taskfiles import TaskName, task_from, text_of
 
-Key = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Key = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")
+]
 Instructions = Annotated[
     Path | None,
     typer.Option(
@@ -111,12 +113,14 @@ def run(
     instructions: Instructions = None,
 ) -> Shown:
     "Run a program exactly."
-    from neural_compile.assembly.execution import execute
+    from neural_compile.assembly.execution import execute, size_faults
+    from neural_compile.assembly.programs import refuse
 
-    text = file.read_text()
+    text = text_of(file)
     program = program_from(text, instructions_from(instructions))
     if memory is None:
         return checked(file, text, program)
+    refuse(size_faults(base, base))
     cells, values = whole_numbers(memory), whole_numbers(registers)
     cells += [0] * (base - len(cells))
     values += [0] * (program.registers - len(values))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from neural_compile.taskfiles import defined_in
+from neural_compile.taskfiles import defined_in, text_of
 
 app = typer.Typer(
     help="Find programs from examples: enumerate, tune, decode, verify.",
@@ -23,6 +23,9 @@ app = typer.Typer(
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")
 ]
+
+INTERRUPTED = 130  # The exit code that shells give to Ctrl-C
+
 
 class Shown(NamedTuple):
     "What a command prints, and its exit code."
@@ -38,10 +41,13 @@ def command(f: Callable[..., Shown]) -> Callable:
     def run(*args, as_json: bool, **options):
         try:
             shown = f(*args, **options)
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, MemoryError) as error:
             says = error.args[0] if isinstance(error, KeyError) else error
-            typer.echo(f"error: {says}", err=True)
+            typer.echo(f"error: {says or type(error).__name__}", err=True)
             raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
         typer.echo(json.dumps(shown.data) if as_json else shown.text)
         raise typer.Exit(shown.code)
 
@@ -93,7 +99,7 @@ def guess_from(path: Path | None, instructions: tuple) -> Any:
     "The program or the sketch in a file, or None without one."
     from neural_compile.assembly.sketches import parse
 
-    return path and parse(path.read_text(), instructions)
+    return path and parse(text_of(path), instructions)
 
 
 def program_from(text: str, instructions: tuple) -> Any:
@@ -112,10 +118,10 @@ def whole_numbers(text: str | None) -> list[int]:
     try:
         return [int(word) for word in (text or "").split(",") if text]
     except ValueError:
-        from neural_compile.assembly.programs import InputError
+        from neural_compile.assembly.programs import InputError, short
 
         raise InputError(
-            f"a list of whole numbers looks like 3,1,2; found {text!r}."
+            f"a list of whole numbers looks like 3,1,2; found {short(text)}."
         ) from None
 
 

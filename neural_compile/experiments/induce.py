@@ -16,7 +16,13 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-003
-from ..assembly.answers import Answer, Stopped, Why
+from neural_compile.assembly.answers import (
+    Answer,
+    Stopped,
+    Why,
+    delayed_interrupt,
+    uninterrupted,
+)
 from ..assembly.sketches import Sketch
 from ..assembly.tasks import Task
 from ..compiler.controllers import Controller
@@ -39,7 +45,7 @@ from neural_compile.experiments.budgets import (
 from .induction import Attempt, How, Induction, Way
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-004
-from ..loss.decoding import decode
+from ..loss.decoding import decodings
 from ..loss.starts import Prepared, Source, Start, prepare_start
 from ..loss.training import Training
 from ..loss.tuning import Look, StopAt, StopWhenSolved, Tuning, tune
@@ -66,8 +72,8 @@ def _decoded(
     **options,  # Of `decode`
 ) -> Found | None:
     "The first program that decoding finds in weights."
-    options |= dict(clock=start.reading, sketch=start.sketch, first_only=True)
-    for d in decode(snapshots, **options):
+    options |= dict(clock=start.reading, sketch=start.sketch)
+    for d in decodings(snapshots, **options):
         where = d.restart, d.samples
         how = How(ways[d.snapshot], start.name, steps, *where, start.origin)
         return Found(d.answer, how, snapshots[d.snapshot][d.restart])
@@ -165,6 +171,7 @@ def _attempt(
     tuned, looks = _tune(hunt, start, source, plan, tune_key)
     found = _argmax(tuned)
     if not found:
+        uninterrupted(tuned)
         hunt.pay_decoding(len(tuned.programs), plan)
         options = dict(task=hunt.task, samples=plan.samples, key=after_key)
         ways, steps = [Way.TUNED, Way.UNTUNED], tuned.losses.shape[1]
@@ -230,10 +237,14 @@ def _take_solution(hunt: Hunt, best: Candidate):
     "Write down what a search has found."
     story, way = hunt.story, Way.WALKED if best.drawn else Way.ENUMERATED
     answer = replace(best.answer, registers=hunt.task.constants)
-    if best.drawn and not best.guessed:
-        answer = answer.simplify(hunt.task)
+    with delayed_interrupt() as late:
+        if best.drawn and not best.guessed:
+            answer = answer.simplify(hunt.task)
+        verdict = answer.verify(hunt.task)
     story.how = How(way, best.expression, template=hunt.guess if best.guessed else None)
-    story.answer, story.verification = answer, answer.verify(hunt.task)
+    story.answer, story.verification = answer, verdict
+    if late:
+        story.stopped = Stopped(Why.INTERRUPTED)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-032
 def _halve(
@@ -264,9 +275,12 @@ def _settle(hunt: Hunt, came: Found | Stopped | None):
     if not isinstance(came, Found):
         return
     kept = isinstance(hunt.guess, Sketch)  # Frozen lines stay, needed or not
-    story.answer = came.answer if kept else came.answer.simplify(hunt.task)
-    story.verification = story.answer.verify(hunt.task)
+    with delayed_interrupt() as late:
+        story.answer = came.answer if kept else came.answer.simplify(hunt.task)
+        story.verification = story.answer.verify(hunt.task)
     story.how, story.controller, story.history = came.how, came.controller, came.history
+    if late:
+        story.stopped = Stopped(Why.INTERRUPTED)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-037
 def _begin(task: Task, budget, time_limit, progress: bool) -> Hunt:

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from ..appendix.devices import Fleet, assemble, train_in_chunks
 from ..appendix.fast import COMPILER_OPTIONS, run_many
-from ..assembly.answers import Answer, Stopped, Why
+from ..assembly.answers import Answer, Stopped, Why, delayed_interrupt
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Examples, Task
 from neural_compile.assembly.verification import (
@@ -246,12 +246,12 @@ def _looks(
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-034
 def _watched(
-    fleet: Fleet, looks: Iterator[Look], watch: Sequence[Watcher]
+    fleet: Fleet, looks: Iterator[Look], watch: Sequence[Watcher], early: bool
 ) -> Stopped | None:
     "Ask the watchers after each chunk; say why training ended early, if it did."
-    why = None
+    why = Why.INTERRUPTED if early else None
     try:
-        for look in looks:
+        for look in () if early else looks:
             why, leaving = _decide(look, watch)
             fleet.active &= ~leaving
             if not fleet.active.any():
@@ -283,6 +283,22 @@ def judge(
     rated = (paper, accepted, strict)
     return Tuning(*begun, *ended, *rated, untuned, stopped)
 
+# %% ../../nbs/loss/4_tuning.ipynb #4-tuning-ended
+def _ended(
+    fleet: Fleet,
+    about: tuple[Task, Prepared, Controller],  # The last: untuned
+    dataset: Examples | None,
+    why: Stopped | None,
+) -> Tuning:
+    "Judge what there is; an interrupt waits until that is done."
+    tuned = jax.tree.map(jnp.array, fleet.controllers)
+    seen = fleet.losses[:, : fleet.done]
+    with delayed_interrupt() as late:
+        tuning = judge(*about, tuned, seen, dataset, why)
+    if late:
+        tuning.stopped = Stopped(Why.INTERRUPTED, f"after {fleet.done} steps")
+    return tuning
+
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-038
 def tune(
     task: Task,
@@ -297,12 +313,12 @@ def tune(
 ) -> Tuning:
     "Tune many restarts at once and judge each; an interrupt returns what is there."
     training = training if steps is None else replace(training, steps=steps)
-    begun, (make_key, draw_key) = prepare_start(start, task), jax.random.split(key)
-    stages = plan(training, task, begun, key=draw_key)
-    untuned = begun.controllers(restarts, make_key)
-    fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
+    with delayed_interrupt() as early:
+        begun, (make_key, draw_key) = prepare_start(start, task), jax.random.split(key)
+        stages = plan(training, task, begun, key=draw_key)
+        untuned = begun.controllers(restarts, make_key)
+        fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
     looks = _looks(fleet, stages, training, (task, begun), progress)
-    why = _watched(fleet, looks, [watch] if callable(watch) else watch)
-    tuned = jax.tree.map(jnp.array, fleet.controllers)
-    seen = fleet.losses[:, : fleet.done]
-    return judge(task, begun, untuned, tuned, seen, training.examples, why)
+    why = _watched(fleet, looks, [watch] if callable(watch) else watch, bool(early))
+    return _ended(fleet, (task, begun, untuned), training.examples, why)
+
