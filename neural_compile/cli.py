@@ -14,6 +14,7 @@ from neural_compile.shell import (
     app,
     checked,
     command,
+    filled,
     guess_from,
     instructions_from,
     program_from,
@@ -113,17 +114,14 @@ def run(
     instructions: Instructions = None,
 ) -> Shown:
     "Run a program exactly."
-    from neural_compile.assembly.execution import execute, size_faults
-    from neural_compile.assembly.programs import refuse
+    from neural_compile.assembly.execution import execute
 
     text = text_of(file)
     program = program_from(text, instructions_from(instructions))
     if memory is None:
         return checked(file, text, program)
-    refuse(size_faults(base, base))
-    cells, values = whole_numbers(memory), whole_numbers(registers)
-    cells += [0] * (base - len(cells))
-    values += [0] * (program.registers - len(values))
+    cells = filled(whole_numbers(memory), base)
+    values = filled(whole_numbers(registers), program.registers)
     ran = execute(program, cells, values, base=base, steps=steps)
     names = ("memory", "registers", "steps", "halted")
     data = {name: getattr(ran, name) for name in names}

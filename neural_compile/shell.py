@@ -125,6 +125,13 @@ def whole_numbers(text: str | None) -> list[int]:
         ) from None
 
 
+def filled(values: list[int], size: int) -> list[int]:
+    "Values with zeros behind them."
+    from neural_compile.assembly.execution import LARGEST_BASE
+
+    return values + [0] * (min(size, LARGEST_BASE) - len(values))
+
+
 def checked(file: Path, text: str, program) -> Shown:
     "Whether a program does what its `# expect:` lines say."
     from neural_compile.assembly.execution import execute

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['E', 'Clocked', 'Listed', 'Answer', 'right_times', 'clock_from',
            'fit_clock', 'without', 'Why', 'Stopped', 'delayed_interrupt',
-           'Ended', 'uninterrupted']
+           'finished_first', 'Ended', 'uninterrupted']
 
 # %% ../../nbs/assembly/8_answers.ipynb #8-answers-010
 import signal
@@ -268,6 +268,15 @@ def delayed_interrupt() -> Iterator[list]:
         yield came
     finally:
         signal.signal(signal.SIGINT, before)
+
+# %% ../../nbs/assembly/8_answers.ipynb #8-answers-first
+@contextmanager
+def finished_first(x: "Ended") -> Iterator[None]:
+    "An interrupt waits until this is done; then `x` says that one came."
+    with delayed_interrupt() as came:
+        yield
+    if came:
+        x.stopped = Stopped(Why.INTERRUPTED)
 
 # %% ../../nbs/assembly/8_answers.ipynb #8-answers-cut
 @runtime_checkable

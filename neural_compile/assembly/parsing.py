@@ -5,13 +5,16 @@
 # %% auto #0
 __all__ = ['WIDEST', 'SHOWN', 'MEANING', 'EXAMPLE', 'REGISTER', 'NAME', 'QUOTED',
            'EMPTY', 'NO_TEXT', 'LONGEST_TEXT', 'MOST_LINES', 'MANY',
-           'FIELD', 'EXPECT', 'LISTS', 'GIVEN', 'AFTER', 'MOST_EXPECTED',
-           'Fault', 'ProgramError', 'usage', 'quoted', 'nearest',
-           'operand_value', 'words_of', 'is_label', 'find_labels',
-           'text_faults', 'parse', 'expectations']
+           'MOST_SHAPES', 'FIELD', 'EXPECT', 'LISTS', 'GIVEN', 'AFTER',
+           'MOST_EXPECTED', 'Fault', 'ProgramError', 'usage', 'quoted',
+           'nearest', 'operand_value', 'words_of', 'is_label', 'is_open',
+           'repeated', 'find_labels', 'text_faults', 'extent_faults',
+           'parse', 'expectations']
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-010
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -126,6 +129,11 @@ def is_label(words: Sequence[re.Match]) -> bool:
     "Whether a row is a label: one word that ends in a colon."
     return len(words) == 1 and words[0][0].endswith(":")
 
+
+def is_open(word: str) -> bool:
+    "Whether a word can only stand in a sketch."
+    return word == "!" or word.startswith(("?", "..."))
+
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-034
 def _label_fault(name: str, known: dict[str, int]) -> str:
     "What is wrong with a new label, or nothing."
@@ -136,6 +144,13 @@ def _label_fault(name: str, known: dict[str, int]) -> str:
         rule = "a label names one line"
         return f"{rule}, found {quoted(name)} a second time. Rename one of them."
     return ""
+
+
+def repeated(listed: Sequence[str]) -> str:
+    "What is wrong with the words of a choice in a sketch, or nothing."
+    twice = [word for word, many in Counter(listed).items() if many > 1][:1]
+    fault = "a choice names each once, found {} twice."
+    return fault.format(quoted(twice[0])) if twice else ""
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-035
 def find_labels(rows: Sequence[list[re.Match]]) -> tuple[dict[str, int], list[Fault]]:
@@ -209,16 +224,27 @@ def text_faults(text: object) -> list[str]:
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-043
 MANY = 100  # Faults after which nothing more is read
+MOST_SHAPES = 1_000_000  # Lines in all shapes of a sketch
 
 
-def _count_faults(code: Sequence[int]) -> list[Fault]:
-    "What is wrong with the number of instructions, given the row of each."
-    if not code:
+def extent_faults(
+    lines: int,  # Instructions
+    gaps: Sequence[int] = (),  # Of a sketch: up to so many lines each
+) -> list[Fault]:
+    "What is wrong with how long a text is, or may become."
+    whole = lines + sum(gaps)
+    if whole == 0:
         return [Fault(1, 0, 1, EMPTY)]
-    most = f"a program has at most {MOST_LINES:,} instructions, found {len(code):,}."
-    return [Fault(code[MOST_LINES], 0, 1, most)] if len(code) > MOST_LINES else []
+    if whole > MOST_LINES:
+        most = f"a program has at most {MOST_LINES:,} instructions"
+        return [Fault(1, 0, 1, f"{most}, found {whole:,}.")]
+    if math.prod(n + 1 for n in gaps) * whole <= MOST_SHAPES:
+        return []
+    rule = f"all shapes of a sketch have at most {MOST_SHAPES:,} lines together"
+    found = f"found {len(gaps)} gaps in {whole:,} lines. Write fewer or smaller gaps."
+    return [Fault(1, 0, 1, f"{rule}; {found}")]
 
-
+# %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-parse
 def parse(
     text: str,  # One instruction a line, `label:` lines, `#` comments
     instructions: Sequence[Instruction] = INSTRUCTIONS,  # The instruction table
@@ -230,7 +256,7 @@ def parse(
     table = {instruction.name: instruction for instruction in instructions}
     labels, faults = find_labels(rows)
     code = [(n, w) for n, w in enumerate(rows, 1) if w and not is_label(w)]
-    faults += _count_faults([n for n, _ in code])
+    faults += extent_faults(len(code))
     lines: list[Line] = []
     for n, words in code[:MOST_LINES]:
         line, wrong = _read_line(n, words, labels, table)

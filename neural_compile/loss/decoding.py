@@ -284,8 +284,7 @@ def decode(
     **options: Any,  # Of `decodings`: samples, key, clock, walk, sketch
 ) -> list[Decoded]:
     "Programs that solve the task, at most one a restart, by guided exact search."
-    answers = list[Decoded]()
-    found = decodings(controllers, task, **options)
+    answers, found = list[Decoded](), decodings(controllers, task, **options)
     try:
         for answer in found:
             answers.append(answer)

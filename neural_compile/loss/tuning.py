@@ -275,29 +275,17 @@ def judge(
     "Read every restart back, and judge it by both criteria."
     if dataset is None:
         dataset = task.sample(1000, seed=2**31 - 1)
-    clock, programs = start.reading, decompile_all(controllers)
-    paper = paper_recovered(controllers, dataset, start.clock.steps(task.cells))
-    accepted = verdicts(programs, clock, task, {}, accept)
-    strict = verdicts(programs, clock, task, {})
+    clock, steps = start.reading, start.clock.steps(task.cells)
+    with delayed_interrupt() as late:
+        programs = decompile_all(controllers)
+        paper = paper_recovered(controllers, dataset, steps)
+        accepted = verdicts(programs, clock, task, {}, accept)
+        strict = verdicts(programs, clock, task, {})
+    if late:
+        stopped = Stopped(Why.INTERRUPTED, f"after {losses.shape[1]} steps")
     begun, ended = (task, start, clock), (controllers, losses, programs)
     rated = (paper, accepted, strict)
     return Tuning(*begun, *ended, *rated, untuned, stopped)
-
-# %% ../../nbs/loss/4_tuning.ipynb #4-tuning-ended
-def _ended(
-    fleet: Fleet,
-    about: tuple[Task, Prepared, Controller],  # The last: untuned
-    dataset: Examples | None,
-    why: Stopped | None,
-) -> Tuning:
-    "Judge what there is; an interrupt waits until that is done."
-    tuned = jax.tree.map(jnp.array, fleet.controllers)
-    seen = fleet.losses[:, : fleet.done]
-    with delayed_interrupt() as late:
-        tuning = judge(*about, tuned, seen, dataset, why)
-    if late:
-        tuning.stopped = Stopped(Why.INTERRUPTED, f"after {fleet.done} steps")
-    return tuning
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-038
 def tune(
@@ -320,5 +308,7 @@ def tune(
         fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
     looks = _looks(fleet, stages, training, (task, begun), progress)
     why = _watched(fleet, looks, [watch] if callable(watch) else watch, bool(early))
-    return _ended(fleet, (task, begun, untuned), training.examples, why)
+    tuned = jax.tree.map(jnp.array, fleet.controllers)
+    seen = fleet.losses[:, : fleet.done]
+    return judge(task, begun, untuned, tuned, seen, training.examples, why)
 
