@@ -132,7 +132,7 @@ def _option_faults(choices: list[list[int]]) -> list[str]:
     fix = "Give the task fewer registers, or the sketch fewer holes."
     return [f"{rule}. {fix}"] if many > MOST_OPTIONS else []
 
-
+# %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-options
 def options(limits: Bounds, instructions: Sequence[Instruction]) -> list[np.ndarray]:
     "For each line all lines that it may become, [options, 4]."
     listed = []

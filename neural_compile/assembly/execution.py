@@ -233,7 +233,7 @@ def _trace_faults(steps: int, most: int) -> list[str]:
     rule = f"a run that keeps every state of so many numbers has at most {most:,} steps"
     return [f"{rule}, found steps={short(steps)}. `execute_many` keeps none."]
 
-
+# %% ../../nbs/assembly/3_execution.ipynb #3-execution-execute
 def execute(
     program: Program,
     memory: Sequence[int],  # `base` values from 0 to base − 1

@@ -39,7 +39,7 @@ def short(value: object) -> str:
     except ValueError:  # Python writes no number of over 4,300 digits
         return "a very large number"
 
-
+# %% ../../nbs/assembly/1_programs.ipynb #1-programs-at-least
 def at_least(
     what: str,  # Name of the argument
     value: object,  # What was given

@@ -68,7 +68,7 @@ def machine_header(machine: Machine) -> dict:
         "dialect": asdict(machine.dialect),
     }
 
-
+# %% ../../nbs/compiler/2_files.ipynb #2-files-machine-from
 def machine_from(
     header: dict,  # What `machine_header` made
     instructions: Sequence[Instruction],  # Where its instructions are looked up by name
@@ -220,7 +220,7 @@ BROKEN = (  # What a foreign file may raise while it is taken apart
     ValueError,
 )
 
-
+# %% ../../nbs/compiler/2_files.ipynb #2-files-load
 def load(
     path: str | Path,  # What `save` wrote
     *,
@@ -240,4 +240,3 @@ def load(
         rule = "a neural_compile file holds arrays and their header"
         found = f"{path} is foreign or damaged ({str(error)[:200]})"
         raise InputError(f"{rule}; {found}. Save it again.") from error
-

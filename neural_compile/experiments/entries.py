@@ -40,6 +40,8 @@ from neural_compile.experiments.settings import (
     started,
     training_of,
 )
+
+# %% ../../nbs/experiments/7_entries.ipynb #7-entries-imports
 from ..loss.decoding import Decoded, decodings
 from ..loss.starts import Source
 from ..loss.tuning import Tuning, paper_recovered
