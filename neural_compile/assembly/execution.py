@@ -225,7 +225,7 @@ def _input_faults(
     return faults + too_few_registers(program, len(registers))
 
 # %% ../../nbs/assembly/3_execution.ipynb #3-execution-029
-LONGEST_TRACE = 10_000_000  # Numbers in all states of a run
+LONGEST_TRACE = 4_000_000  # Numbers in all states of a run
 
 
 def _trace_faults(steps: int, most: int) -> list[str]:

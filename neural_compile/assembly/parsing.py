@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['WIDEST', 'SHOWN', 'MEANING', 'EXAMPLE', 'REGISTER', 'NAME', 'QUOTED',
-           'EMPTY', 'NO_TEXT', 'LONGEST_TEXT', 'MOST_LINES', 'MANY',
-           'MOST_SHAPES', 'FIELD', 'EXPECT', 'LISTS', 'GIVEN', 'AFTER',
-           'MOST_EXPECTED', 'Fault', 'ProgramError', 'usage', 'quoted',
-           'nearest', 'operand_value', 'words_of', 'is_label', 'is_open',
-           'repeated', 'find_labels', 'text_faults', 'extent_faults',
-           'parse', 'expectations']
+           'EMPTY', 'NO_TEXT', 'LONGEST_TEXT', 'MOST_ROWS', 'MOST_LINES',
+           'MANY', 'MOST_SHAPES', 'FIELD', 'EXPECT', 'LISTS', 'GIVEN',
+           'AFTER', 'MOST_EXPECTED', 'Fault', 'ProgramError', 'usage',
+           'quoted', 'nearest', 'operand_value', 'words_of', 'is_label',
+           'is_open', 'repeated', 'find_labels', 'text_faults',
+           'extent_faults', 'parse', 'expectations']
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-010
 import math
@@ -28,6 +28,7 @@ from neural_compile.assembly.programs import (
     Line,
     Program,
     refuse,
+    short,
 )
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-013
@@ -208,19 +209,23 @@ EMPTY = (
     "Write 'noop' for a program that does nothing."
 )
 NO_TEXT = (
-    "the text of a program is a string, found {:.80}. "
+    "the text of a program is a string, found {}. "
     "Write parse('inc 0 0'), or parse(path.read_text()) for a file."
 )
 LONGEST_TEXT = 1_000_000  # Characters
+MOST_ROWS = 100_000  # With comments and empty ones
 MOST_LINES = 10_000  # Instructions
 
 
 def text_faults(text: object) -> list[str]:
     "Why a text is not read at all, if so."
     if not isinstance(text, str):
-        return [NO_TEXT.format(repr(text))]
-    rule = f"a program has at most {LONGEST_TEXT:,} characters"
-    return [f"{rule}, found {len(text):,}."] if len(text) > LONGEST_TEXT else []
+        return [NO_TEXT.format(short(text))]
+    found, rule = (len(text), text.count("\n") + 1), "a program has at most"
+    if found[0] <= LONGEST_TEXT and found[1] <= MOST_ROWS:
+        return []
+    most = f"{LONGEST_TEXT:,} characters in {MOST_ROWS:,} rows"
+    return [f"{rule} {most}, found {found[0]:,} in {found[1]:,}."]
 
 # %% ../../nbs/assembly/2_parsing.ipynb #2-parsing-043
 MANY = 100  # Faults after which nothing more is read

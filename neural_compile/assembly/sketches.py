@@ -217,6 +217,8 @@ def _names(words: list[str], table: dict[str, Instruction]) -> list[Instruction]
             )
         return [i for i in table.values() if not rest or i.operands == "a b o"]
     listed = _listed(name)
+    if wrong := repeated(listed):
+        return wrong
     for one in listed:
         if one not in table:
             return f"unknown instruction {quoted(one)}. {nearest(one, list(table))}"
@@ -224,7 +226,7 @@ def _names(words: list[str], table: dict[str, Instruction]) -> list[Instruction]
     if len({i.operands for i in found}) > 1:
         shown = ", ".join(map(repr, map(usage, found)))
         return f"a choice is among instructions with the same operands, found {shown}."
-    return repeated(listed) or found
+    return found
 
 # %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-021
 def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
@@ -234,6 +236,8 @@ def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
     if word.startswith("?") and not CHOICE.fullmatch(word):
         return f"a choice is written '?{{1,2}}' without spaces, found {quoted(word)}."
     found = list[int]()
+    if wrong := repeated(_listed(word)):
+        return wrong
     for one in _listed(word):
         value = operand_value(one, operand, labels)
         if value == NOWHERE:
@@ -241,7 +245,7 @@ def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
         if isinstance(value, str):
             return value
         found.append(value)
-    return repeated(_listed(word)) or tuple(found)
+    return tuple(found)
 
 # %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-023
 def _read_row(n: int, words: list[re.Match], labels: dict[str, int], table) -> tuple:

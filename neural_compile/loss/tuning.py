@@ -93,7 +93,7 @@ def _report(tuning: "Tuning") -> Iterator[str]:
     )
     if lost:
         plural = "s" * (lost > 1)
-        yield f"{lost} restart{plural} ended with a loss that is not finite"
+        yield f"{lost} restart{plural} ended with a loss or weight that is not finite"
     if tuning.stopped:
         yield str(tuning.stopped)
 
@@ -102,6 +102,14 @@ def _answers(tuning: "Tuning") -> list[Answer]:
     "What each restart says: its program and the clock."
     constants = tuning.task.constants
     return [Answer(program, tuning.clock, constants) for program in tuning.programs]
+
+
+def _finite(tuning: "Tuning") -> np.ndarray:
+    "Which restarts have had no loss, and have no weight, that is not finite."
+    fine = np.isfinite(tuning.losses).all(1)
+    for W in tuning.controllers.weights:
+        fine &= np.isfinite(np.asarray(W)).all((1, 2))
+    return fine
 
 
 def _solution(tuning: "Tuning") -> Answer | None:
@@ -127,7 +135,7 @@ class Tuning:
     stopped: Stopped | None = None  # Why it ended early, if it did
     answers, solution = property(_answers), property(_solution)
     snapshots = property(lambda self: [self.controllers, self.untuned])
-    finite = property(lambda self: np.isfinite(self.losses).all(1))
+    finite = property(lambda self: _finite(self))
     def __repr__(self) -> str:
         return "\n".join(_report(self))
 
