@@ -147,7 +147,7 @@ def collect(fleet: Fleet, sent: Sent):
     here = slice(sent.first, done)
     fleet.losses[:, here] = fleet.losses[:, sent.first - 1, None]
     fleet.losses[present, here] = np.asarray(sent.losses)[seats, : sent.steps]
-    fleet.controllers, fleet.done = controllers, done  # Both, or with Ctrl-C neither
+    fleet.controllers, fleet.done = controllers, done
 
 # %% ../../nbs/appendix/5_devices.ipynb #5-devices-018
 def _pieces(stages: list[Stage], steps: int) -> Iterator[tuple[Stage, int, int]]:

@@ -254,20 +254,21 @@ def _looks(
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-034
 def _watched(
-    fleet: Fleet, looks: Iterator[Look], watch: Sequence[Watcher], early: bool
+    fleet: Fleet, looks: Iterator[Look], watch: Sequence[Watcher], interrupts: list
 ) -> Stopped | None:
     "Ask the watchers after each chunk; say why training ended early, if it did."
-    why = Why.INTERRUPTED if early else None
+    why = None
     try:
-        for look in () if early else looks:
+        for look in () if interrupts else looks:
             why, leaving = _decide(look, watch)
             fleet.active &= ~leaving
             if not fleet.active.any():
                 why = why or Why.DONE
-            if why:
+            if why or interrupts:
                 break
     except KeyboardInterrupt:
-        why = Why.INTERRUPTED
+        interrupts.append(True)
+    why = Why.INTERRUPTED if interrupts else why
     return why and Stopped(why, f"after {fleet.done} steps")
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-036
@@ -309,13 +310,14 @@ def tune(
 ) -> Tuning:
     "Tune many restarts at once and judge each; an interrupt returns what is there."
     training = training if steps is None else replace(training, steps=steps)
-    with delayed_interrupt() as early:
+    with delayed_interrupt() as interrupts:
         begun, (make_key, draw_key) = prepare_start(start, task), jax.random.split(key)
         stages = plan(training, task, begun, key=draw_key)
         untuned = begun.controllers(restarts, make_key)
         fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
-    looks = _looks(fleet, stages, training, (task, begun), progress)
-    why = _watched(fleet, looks, [watch] if callable(watch) else watch, bool(early))
+        looks = _looks(fleet, stages, training, (task, begun), progress)
+        watchers = [watch] if callable(watch) else watch
+        why = _watched(fleet, looks, watchers, interrupts)
     tuned = jax.tree.map(jnp.array, fleet.controllers)
     seen = fleet.losses[:, : fleet.done]
     return judge(task, begun, untuned, tuned, seen, training.examples, why)
