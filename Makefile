@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := settings.ini setup.py constraints.txt
 
-.PHONY: help demo test lint types docs browser-test lab bench measure export \
+.PHONY: help demo test faults lint types docs browser-test lab bench measure export \
 	book clean-notebooks hooks wheel-test clean
 .DEFAULT_GOAL := help
 
@@ -16,6 +16,9 @@ demo: .venv/runtime  ## find a program from its examples, in a minute or two
 
 test: .venv/dev  ## run every check: notebooks clean, modules fresh, notebooks run, pytest passes
 	$(BIN)/python tools/check.py
+
+faults: .venv/dev  ## damage files, fuzz, poison, kill and interrupt: a quarter of an hour
+	$(BIN)/python tools/check.py faults
 
 lint: .venv/dev  ## ruff: style and line length, in notebooks too
 	$(BIN)/python tools/check.py lint

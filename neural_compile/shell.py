@@ -35,6 +35,13 @@ class Shown(NamedTuple):
     code: int = 0
 
 
+def _is_interrupt(error: BaseException | None) -> bool:
+    "Whether this is Ctrl-C; in compiled code it comes as the cause of others."
+    while isinstance(error, SystemError):
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
+
+
 def command(f: Callable[..., Shown]) -> Callable:
     "Make a function a command with --json; errors are told as text, exit code 2."
 
@@ -45,7 +52,9 @@ def command(f: Callable[..., Shown]) -> Callable:
             says = error.args[0] if isinstance(error, KeyError) else error
             typer.echo(f"error: {says or type(error).__name__}", err=True)
             raise typer.Exit(2) from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemError) as error:
+            if not _is_interrupt(error):
+                raise
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
         typer.echo(json.dumps(shown.data) if as_json else shown.text)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['E', 'Clocked', 'Listed', 'Answer', 'right_times', 'clock_from',
            'fit_clock', 'without', 'Why', 'Stopped', 'delayed_interrupt',
-           'finished_first', 'Ended', 'uninterrupted']
+           'finished_first', 'plain_interrupts', 'Ended', 'uninterrupted']
 
 # %% ../../nbs/assembly/8_answers.ipynb #8-answers-010
 import signal
@@ -277,6 +277,20 @@ def finished_first(x: "Ended") -> Iterator[None]:
         yield
     if came:
         x.stopped = Stopped(Why.INTERRUPTED)
+
+# %% ../../nbs/assembly/8_answers.ipynb #8-answers-plain
+@contextmanager
+def plain_interrupts() -> Iterator[None]:
+    "An interrupt within compiled code is raised as `KeyboardInterrupt`, too."
+    try:
+        yield
+    except SystemError as error:
+        first: BaseException | None = error
+        while isinstance(first, SystemError):
+            first = first.__cause__ or first.__context__
+        if isinstance(first, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 # %% ../../nbs/assembly/8_answers.ipynb #8-answers-cut
 @runtime_checkable

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-003
-from ..assembly.answers import uninterrupted
+from ..assembly.answers import plain_interrupts, uninterrupted
 from ..assembly.suite import TASKS, sized
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock
@@ -259,6 +259,7 @@ WAYS = {
 }
 
 
+@plain_interrupts()
 def measure_any(settings: dict) -> dict:
     "An entry of any kind, as its settings say."
     rest = {name: value for name, value in settings.items() if name != "way"}

@@ -39,6 +39,7 @@ from neural_compile.experiments.budgets import (
 from .induction import Attempt, How, Induction, Way
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-004
+from ..assembly.answers import plain_interrupts
 from ..loss.decoding import decodings
 from ..loss.starts import Prepared, Source, Start, prepare_start
 from ..loss.training import Training
@@ -307,7 +308,8 @@ def induce(
     began, hunt = time.monotonic(), _begin(task, budget, time_limit, progress)
     hunt.searches, hunt.guess = searches_for(space, start, task)
     try:
-        _search(hunt, start, schedule, key)
+        with plain_interrupts():
+            _search(hunt, start, schedule, key)
     except KeyboardInterrupt:
         hunt.story.stopped = Stopped(Why.INTERRUPTED)
     story, seed = hunt.story, jax.random.key_data(key).tolist()

@@ -7,6 +7,7 @@ __all__ = ['SHARES', 'suggestions', 'change', 'hold', 'walk_from', 'Walk', 'Job'
            'Decoded', 'first_accepted', 'decodings', 'decode']
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-002
+import itertools
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-003
-from ..assembly.answers import Answer
+from ..assembly.answers import Answer, plain_interrupts
 from ..assembly.bounds import held
 from ..assembly.engine import JUMP, kind_of
 from ..assembly.programs import Program, at_least, refuse
@@ -286,10 +287,9 @@ def decode(
     "Programs that solve the task, at most one a restart, by guided exact search."
     answers, found = list[Decoded](), decodings(controllers, task, **options)
     try:
-        for answer in found:
-            answers.append(answer)
-            if first_only:
-                break
+        with plain_interrupts():
+            for answer in itertools.islice(found, 1 if first_only else None):
+                answers.append(answer)
     except KeyboardInterrupt:
         pass  # What there is, is there
     finally:

@@ -92,8 +92,8 @@ def _report(tuning: "Tuning") -> Iterator[str]:
         f"{tuning.strict.sum()} strictly"
     )
     if lost:
-        plural = "s" * (lost > 1)
-        yield f"{lost} restart{plural} ended with a loss or weight that is not finite"
+        s = "s" * (lost > 1)
+        yield f"{lost} restart{s} ended with a loss or weight that is not finite"
     if tuning.stopped:
         yield str(tuning.stopped)
 
@@ -104,12 +104,10 @@ def _answers(tuning: "Tuning") -> list[Answer]:
     return [Answer(program, tuning.clock, constants) for program in tuning.programs]
 
 
-def _finite(tuning: "Tuning") -> np.ndarray:
+def _finite(x: "Tuning") -> np.ndarray:
     "Which restarts have had no loss, and have no weight, that is not finite."
-    fine = np.isfinite(tuning.losses).all(1)
-    for W in tuning.controllers.weights:
-        fine &= np.isfinite(np.asarray(W)).all((1, 2))
-    return fine
+    Ws = [np.asarray(W).reshape(len(W), -1) for W in x.controllers.weights]
+    return np.isfinite(np.concatenate([x.losses, *Ws], axis=1)).all(1)
 
 
 def _solution(tuning: "Tuning") -> Answer | None:
@@ -133,9 +131,8 @@ class Tuning:
     strict: Bool[np.ndarray, " restarts"]  # Right at the sizes of the test too
     untuned: Controller  # What they started from
     stopped: Stopped | None = None  # Why it ended early, if it did
-    answers, solution = property(_answers), property(_solution)
+    answers, solution, finite = property(_answers), property(_solution), property(_finite)
     snapshots = property(lambda self: [self.controllers, self.untuned])
-    finite = property(lambda self: _finite(self))
     def __repr__(self) -> str:
         return "\n".join(_report(self))
 
@@ -290,11 +287,9 @@ def judge(
         paper = paper_recovered(controllers, dataset, steps)
         accepted = verdicts(programs, clock, task, {}, accept)
         strict = verdicts(programs, clock, task, {})
-    if late:
-        stopped = Stopped(Why.INTERRUPTED, f"after {losses.shape[1]} steps")
-    begun, ended = (task, start, clock), (controllers, losses, programs)
-    rated = (paper, accepted, strict)
-    return Tuning(*begun, *ended, *rated, untuned, stopped)
+    cut = Stopped(Why.INTERRUPTED, f"after {losses.shape[1]} steps")
+    ended = task, start, clock, controllers, losses, programs
+    return Tuning(*ended, paper, accepted, strict, untuned, cut if late else stopped)
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-038
 def tune(
@@ -316,8 +311,7 @@ def tune(
         untuned = begun.controllers(restarts, make_key)
         fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
         looks = _looks(fleet, stages, training, (task, begun), progress)
-        watchers = [watch] if callable(watch) else watch
-        why = _watched(fleet, looks, watchers, interrupts)
+        why = _watched(fleet, looks, [watch] if callable(watch) else watch, interrupts)
     tuned = jax.tree.map(jnp.array, fleet.controllers)
     seen = fleet.losses[:, : fleet.done]
     return judge(task, begun, untuned, tuned, seen, training.examples, why)
