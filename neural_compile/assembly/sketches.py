@@ -216,8 +216,7 @@ def _names(words: list[str], table: dict[str, Instruction]) -> list[Instruction]
                 "Name the instructions: '?{inc,dec} 1 ?'."
             )
         return [i for i in table.values() if not rest or i.operands == "a b o"]
-    listed = _listed(name)
-    if wrong := repeated(listed):
+    if wrong := repeated(listed := _listed(name)):
         return wrong
     for one in listed:
         if one not in table:

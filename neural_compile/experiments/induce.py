@@ -275,6 +275,7 @@ def _begin(task: Task, budget, time_limit, progress: bool) -> Hunt:
     return Hunt(task, Account(budget * UNITS), deadline, progress, story)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-039
+@plain_interrupts()
 def _search(hunt: Hunt, start, schedule, key: Key[Array, ""]):
     "Searches and tunings in turn, until there is an answer or a reason to stop."
     given = [] if start is None else [start]
@@ -308,8 +309,7 @@ def induce(
     began, hunt = time.monotonic(), _begin(task, budget, time_limit, progress)
     hunt.searches, hunt.guess = searches_for(space, start, task)
     try:
-        with plain_interrupts():
-            _search(hunt, start, schedule, key)
+        _search(hunt, start, schedule, key)
     except KeyboardInterrupt:
         hunt.story.stopped = Stopped(Why.INTERRUPTED)
     story, seed = hunt.story, jax.random.key_data(key).tolist()

@@ -131,7 +131,7 @@ class Tuning:
     strict: Bool[np.ndarray, " restarts"]  # Right at the sizes of the test too
     untuned: Controller  # What they started from
     stopped: Stopped | None = None  # Why it ended early, if it did
-    answers, solution, finite = property(_answers), property(_solution), property(_finite)
+    answers, solution, finite = map(property, (_answers, _solution, _finite))
     snapshots = property(lambda self: [self.controllers, self.untuned])
     def __repr__(self) -> str:
         return "\n".join(_report(self))
