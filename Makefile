@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 SETTINGS := settings.ini setup.py constraints.txt
 LOCK := requirements-dev.lock
 
-.PHONY: help demo test lint types docs browser-test lab bench measure export \
+.PHONY: help demo test faults lint types docs browser-test lab bench measure export \
 	book clean-notebooks hooks wheel-test lock audit clean
 .DEFAULT_GOAL := help
 
@@ -17,6 +17,9 @@ demo: .venv/runtime  ## find a program from its examples, in a minute or two
 
 test: .venv/dev  ## run every check: notebooks clean, modules fresh, notebooks run, pytest passes
 	$(BIN)/python tools/check.py
+
+faults: .venv/dev  ## damage files, fuzz, poison, kill and interrupt: a quarter of an hour
+	$(BIN)/python tools/check.py faults
 
 lint: .venv/dev  ## ruff: style and line length, in notebooks too
 	$(BIN)/python tools/check.py lint

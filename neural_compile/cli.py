@@ -19,6 +19,7 @@ from neural_compile.shell import (
     app,
     checked,
     command,
+    filled,
     guess_from,
     instructions_from,
     measured_tasks,
@@ -29,9 +30,11 @@ from neural_compile.shell import (
     use_machine,
     whole_numbers,
 )
-from neural_compile.taskfiles import TaskName, task_from
+from neural_compile.taskfiles import TaskName, task_from, text_of
 
-Key = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Key = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")
+]
 
 
 @command
@@ -105,13 +108,12 @@ def run(
     "Run a program exactly."
     from neural_compile.assembly.execution import execute
 
-    text = file.read_text()
+    text = text_of(file)
     program = program_from(text, instructions_from(instructions))
     if memory is None:
         return checked(file, text, program)
-    cells, values = whole_numbers(memory), whole_numbers(registers)
-    cells += [0] * (base - len(cells))
-    values += [0] * (program.registers - len(values))
+    cells = filled(whole_numbers(memory), base)
+    values = filled(whole_numbers(registers), program.registers)
     ran = execute(program, cells, values, base=base, steps=steps)
     names = ("memory", "registers", "steps", "halted")
     data = {name: getattr(ran, name) for name in names}

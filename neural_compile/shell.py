@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from neural_compile.taskfiles import defined_in
+from neural_compile.taskfiles import defined_in, text_of
 
 app = typer.Typer(
     help="Find programs from examples: enumerate, tune, decode, verify.",
@@ -58,6 +58,9 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")
 ]
 
+INTERRUPTED = 130  # The exit code that shells give to Ctrl-C
+
+
 class Shown(NamedTuple):
     "What a command prints, and its exit code."
 
@@ -66,18 +69,30 @@ class Shown(NamedTuple):
     code: int = 0
 
 
+def _is_interrupt(error: BaseException | None) -> bool:
+    "Whether this is Ctrl-C; in compiled code it comes as the cause of others."
+    while isinstance(error, SystemError):
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
+
+
 def command(f: Callable[..., Shown]) -> Callable:
     "Make a function a command with --json; errors are told as text, exit code 2."
 
     def run(*args, as_json: bool, **options):
         try:
             shown = f(*args, **options)
-        except (ValueError, KeyError, OSError, RuntimeError) as error:
+        except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not hasattr(error, "reasons"):
                 raise  # Only a `CampaignError` is told
             says = error.args[0] if isinstance(error, KeyError) else error
-            typer.echo(f"error: {says}", err=True)
+            typer.echo(f"error: {says or type(error).__name__}", err=True)
             raise typer.Exit(2) from None
+        except (KeyboardInterrupt, SystemError) as error:
+            if not _is_interrupt(error):
+                raise
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
         typer.echo(json.dumps(shown.data) if as_json else shown.text)
         raise typer.Exit(shown.code)
 
@@ -157,7 +172,7 @@ def guess_from(path: Path | None, instructions: tuple) -> Any:
     "The program or the sketch in a file, or None without one."
     from neural_compile.assembly.sketches import parse
 
-    return path and parse(path.read_text(), instructions)
+    return path and parse(text_of(path), instructions)
 
 
 def program_from(text: str, instructions: tuple) -> Any:
@@ -176,11 +191,18 @@ def whole_numbers(text: str | None) -> list[int]:
     try:
         return [int(word) for word in (text or "").split(",") if text]
     except ValueError:
-        from neural_compile.assembly.programs import InputError
+        from neural_compile.assembly.programs import InputError, short
 
         raise InputError(
-            f"a list of whole numbers looks like 3,1,2; found {text!r}."
+            f"a list of whole numbers looks like 3,1,2; found {short(text)}."
         ) from None
+
+
+def filled(values: list[int], size: int) -> list[int]:
+    "Values with zeros behind them."
+    from neural_compile.assembly.execution import LARGEST_BASE
+
+    return values + [0] * (min(size, LARGEST_BASE) - len(values))
 
 
 def checked(file: Path, text: str, program) -> Shown:

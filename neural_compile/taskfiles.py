@@ -40,6 +40,24 @@ def task_from(name: str):
     return _from_python(Path(name)) if name.endswith(".py") else TASKS[name]
 
 
+LARGEST = 2**25  # Bytes of a file that is read as text
+
+
+def text_of(path: Path) -> str:
+    "The text in a file of a size that can be one."
+    from neural_compile.assembly.programs import refuse
+
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    most = f"a file of text has at most {LARGEST:,} bytes; {path} has more."
+    refuse([most] if len(content) > LARGEST else [])
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        refuse([f"{path} is text in UTF-8; found {error}."])
+        raise
+
+
 def defined_in(path: Path) -> dict[str, Any]:
     "The names that a Python file defines. Its code is run."
     from neural_compile.assembly.programs import InputError
@@ -60,17 +78,24 @@ def _from_json(path: Path):
     from neural_compile.assembly.tasks import Task
 
     try:
-        given = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        given = json.loads(text_of(path))
+    except RecursionError:
+        raise InputError(f"{path} is a JSON file; its lists are too deep.") from None
+    except InputError:
+        raise
+    except ValueError as error:  # No JSON, or a number of thousands of digits
         raise InputError(f"{path} is a JSON file; found {error}.") from None
     fine = isinstance(given, dict) and NEEDED <= set(given) <= NEEDED | MORE
     if not fine:
         found = ", ".join(given) if isinstance(given, dict) else type(given).__name__
+        found = found if len(found) <= 80 else found[:79] + "…"
         refuse([
             "a task file is a JSON object with inputs, outputs and base, and "
             f"optionally {', '.join(sorted(MORE))}; found {found or 'an empty one'}. "
             'Write {"base": 8, "inputs": [[1], [2]], "outputs": [[2], [4]]}.'
         ])
+    named = isinstance(given.get("name", ""), str)
+    refuse([] if named else [f"name is a text, found {str(given['name'])[:80]!r}."])
     return Task.from_examples(**{"name": path.stem, **given})
 
 

@@ -459,7 +459,8 @@ def rewritten(path, change):
     change(header)
     text = json.dumps(header)
     again = path.with_name("rewritten.safetensors")
-    checked = {"header": text, "sha256": digest(arrays, text)}
+    checksum = digest(arrays, text, metadata["kind"], metadata["neural_compile"])
+    checked = {"header": text, "sha256": checksum}
     save_file(arrays, again, metadata | checked)
     return again
 
@@ -563,7 +564,7 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
     for metadata in (
         None,
         {"format": "pt"},
-        {"neural_compile": "2", "kind": "controller"},
+        {"neural_compile": "3", "kind": "controller"},
         {"neural_compile": "1", "kind": "nothing"},
     ):
         path = tmp_path / "other.safetensors"
@@ -579,15 +580,17 @@ def test_only_kinds_with_a_row_are_saved(tmp_path):
 
 
 def test_an_interrupted_save_leaves_the_old_file(file, tmp_path, monkeypatch):
-    def interrupted(arrays, path, metadata):
-        path.write_bytes(b"half")
+    def interrupted(path):
+        assert path.suffix == ".part" and path.read_bytes()
         raise KeyboardInterrupt
 
     path = tmp_path / "controller.safetensors"
     path.write_bytes(file[1])
-    monkeypatch.setattr("neural_compile.compiler.files.save_file", interrupted)
+    monkeypatch.setattr("neural_compile.compiler.files.too_large", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save(SAVED, path)
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.undo()
     assert_close(load(path), SAVED, rtol=0, atol=0)
 
 

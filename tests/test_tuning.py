@@ -252,7 +252,7 @@ def test_a_restart_that_is_not_finite_is_reported_and_does_not_spread():
     poisoned = jax.tree.map(lambda W: W.at[2].set(jnp.nan), clean)
     sick, well = (tune(MAP_DEC, c, steps=100) for c in (poisoned, clean))
     assert sick.finite.tolist() == [True, True, False, True, True, True]
-    assert "1 restart ended with a loss that is not finite" in repr(sick)
+    assert "1 restart ended with a loss or weight that is not finite" in repr(sick)
     assert np.array_equal(np.delete(sick.losses, 2, 0), np.delete(well.losses, 2, 0))
 
 

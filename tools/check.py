@@ -7,6 +7,10 @@ export     neural_compile/ is what the notebooks export
 book       the tables of chapters are up to date
 notebooks  each notebook runs from top to bottom; `make docs` shows what came out
 tests      pytest passes
+
+Not among them, as it takes a quarter of an hour:
+
+faults     everything that can go wrong does, thousands of times
 """
 
 import filecmp
@@ -146,6 +150,12 @@ def check_tests():
     )
 
 
+def check_faults():
+    notebooks.ENV["FAULTS"] = "full"  # See tests/faults/conftest.py
+    how = ["-q", "-n", "2", "--dist", "load", "--durations", "10"]
+    return run("pytest", "tests/faults", *how).returncode and "see above"
+
+
 CHECKS = {
     "lint": check_lint,
     "types": check_types,
@@ -155,14 +165,16 @@ CHECKS = {
     "notebooks": check_notebooks,
     "tests": check_tests,
 }
+LONGER = {"faults": check_faults}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or CHECKS
-    if unknown := set(names) - set(CHECKS):
+    known = CHECKS | LONGER
+    if unknown := set(names) - set(known):
         sys.exit(
-            f"unknown check: {', '.join(unknown)}. The checks are: {', '.join(CHECKS)}."
+            f"unknown check: {', '.join(unknown)}. The checks are: {', '.join(known)}."
         )
     for name in names:
         print(f"== {name}", flush=True)
-        if fault := CHECKS[name]():
+        if fault := known[name]():
             sys.exit(f"FAILED {name}: {fault}")

@@ -138,15 +138,17 @@ def collect(fleet: Fleet, sent: Sent):
     present = np.flatnonzero(fleet.active)
     seats = sent.seats[present]
 
-    def note(old, new):
-        old[present] = np.asarray(new)[seats]
+    def noted(old, new):
+        now = old.copy()
+        now[present] = np.asarray(new)[seats]
+        return now
 
-    jax.tree.map(note, fleet.controllers, sent.group.controllers)
+    controllers = jax.tree.map(noted, fleet.controllers, sent.group.controllers)
     done = sent.first + sent.steps
     here = slice(sent.first, done)
     fleet.losses[:, here] = fleet.losses[:, sent.first - 1, None]
     fleet.losses[present, here] = np.asarray(sent.losses)[seats, : sent.steps]
-    fleet.done = done
+    fleet.controllers, fleet.done = controllers, done
 
 # %% ../../nbs/appendix/5_devices.ipynb #5-devices-018
 def _pieces(stages: list[Stage], steps: int) -> Iterator[tuple[Stage, int, int]]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Places', 'CHOICE', 'GAP', 'Gap', 'SketchRow', 'Shape', 'free_shape',
-           'Readable', 'Sketch', 'is_open', 'parse']
+           'Readable', 'Sketch', 'parse']
 
 # %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-003
 import itertools
@@ -14,14 +14,18 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from neural_compile.assembly.parsing import (
-    EMPTY,
-    NO_TEXT,
+    MANY,
     Fault,
     ProgramError,
+    extent_faults,
     find_labels,
     is_label,
+    is_open,
     nearest,
     operand_value,
+    quoted,
+    repeated,
+    text_faults,
     usage,
     words_of,
 )
@@ -196,11 +200,6 @@ CHOICE = re.compile(r"\?\{([^{}]*)\}")
 GAP = re.compile(r"\.\.\.([0-9]{1,2})")
 
 
-def is_open(word: str) -> bool:
-    "Whether a word can only stand in a sketch."
-    return word == "!" or word.startswith(("?", "..."))
-
-
 def _listed(word: str) -> list[str]:
     "The words of a choice such as `?{1,2}`, or the word itself."
     choice = CHOICE.fullmatch(word)
@@ -217,20 +216,16 @@ def _names(words: list[str], table: dict[str, Instruction]) -> list[Instruction]
                 "Name the instructions: '?{inc,dec} 1 ?'."
             )
         return [i for i in table.values() if not rest or i.operands == "a b o"]
-    listed = _listed(name)
+    if wrong := repeated(listed := _listed(name)):
+        return wrong
     for one in listed:
         if one not in table:
-            return f"unknown instruction {one!r}. {nearest(one, list(table))}"
+            return f"unknown instruction {quoted(one)}. {nearest(one, list(table))}"
     found = [table[one] for one in listed]
     if len({i.operands for i in found}) > 1:
         shown = ", ".join(map(repr, map(usage, found)))
         return f"a choice is among instructions with the same operands, found {shown}."
-    return _repeated(listed) or found
-
-
-def _repeated(listed: list[str]) -> str:
-    twice = [word for n, word in enumerate(listed) if word in listed[:n]]
-    return f"a choice names each once, found {twice[0]!r} twice." if twice else ""
+    return found
 
 # %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-021
 def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
@@ -238,8 +233,10 @@ def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
     if word == "?":
         return None
     if word.startswith("?") and not CHOICE.fullmatch(word):
-        return f"a choice is written '?{{1,2}}' without spaces, found {word!r}."
+        return f"a choice is written '?{{1,2}}' without spaces, found {quoted(word)}."
     found = list[int]()
+    if wrong := repeated(_listed(word)):
+        return wrong
     for one in _listed(word):
         value = operand_value(one, operand, labels)
         if value == NOWHERE:
@@ -247,7 +244,7 @@ def _places(word: str, operand: str, labels: dict[str, int]) -> Places | str:
         if isinstance(value, str):
             return value
         found.append(value)
-    return _repeated(_listed(word)) or tuple(found)
+    return tuple(found)
 
 # %% ../../nbs/assembly/19_sketches.ipynb #19-sketches-023
 def _read_row(n: int, words: list[re.Match], labels: dict[str, int], table) -> tuple:
@@ -258,7 +255,7 @@ def _read_row(n: int, words: list[re.Match], labels: dict[str, int], table) -> t
         return Gap(int(gap[1])), []
     if said[0].startswith("..."):
         wrong = "a gap is alone in its row and says how many lines: '...3'"
-        found = f"{wrong}, found {' '.join(said)!r}."
+        found = f"{wrong}, found {quoted(' '.join(said))}."
         return None, [Fault(n, words[0].start(), words[-1].end(), found)]
     frozen = said[0] == "!"
     words, said = words[frozen:], said[frozen:]
@@ -278,8 +275,8 @@ def _with_operands(n: int, words: list[re.Match], row: SketchRow, labels) -> tup
     operands, faults = first.operands.split(), list[Fault]()
     values: dict = {}
     if len(words) - 1 != len(operands):
-        found = " ".join(word[0] for word in words)
-        said = f"{first.name!r} is written {usage(first)!r}, found {found!r}."
+        found = quoted(" ".join(word[0] for word in words))
+        said = f"{first.name!r} is written {usage(first)!r}, found {found}."
         return None, [Fault(n, words[0].start(), words[-1].end(), said)]
     for operand, word in zip(operands, words[1:]):
         places = _places(word[0], operand, labels)
@@ -295,7 +292,7 @@ def parse(
     instructions: Sequence[Instruction] = INSTRUCTIONS,  # The instruction table
 ) -> Program | Sketch:
     "Read a program or a sketch; raises `ProgramError` with every fault in the text."
-    refuse([] if isinstance(text, str) else [NO_TEXT.format(text)])
+    refuse(text_faults(text))
     source = text.split("\n")
     words = [words_of(row) for row in source]
     if not any(is_open(word[0]) for row in words for word in row):
@@ -312,8 +309,11 @@ def _read_sketch(source: list[str], words: list, instructions: tuple) -> Sketch:
             read, wrong = _read_row(n, row, labels, table)
             rows += [read] if read else []
             faults += wrong
-    if not rows and not faults:
-        faults.append(Fault(1, 0, 1, EMPTY))
+            if len(faults) > MANY:
+                break
+    if not faults:
+        gaps = [row.most for row in rows if isinstance(row, Gap)]
+        faults += extent_faults(len(rows) - len(gaps), gaps)
     if faults:
         raise ProgramError(sorted(faults), source)
     return Sketch(tuple(rows), {at: name for name, at in labels.items()}, instructions)

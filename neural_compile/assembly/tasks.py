@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .execution import out_of_range, size_faults
+from neural_compile.assembly.execution import (
+    list_faults,
+    register_faults,
+    row_faults,
+    size_faults,
+)
 from neural_compile.assembly.programs import (
     INSTRUCTIONS,
     InputError,
@@ -120,7 +125,7 @@ class Sized(Question):
 
     def __post_init__(self):
         faults = size_faults(self.base, self.base) + at_least("cells", self.cells, 1)
-        faults += at_least("registers", self.registers, 1)
+        faults += register_faults(self.registers)
         for n, b in ((self.cells, self.base), *self.family, *self.tests):
             if not faults and n + self.answer_cells > b:
                 found = f"base = {b}, found {n + self.answer_cells}. Use a larger base."
@@ -154,20 +159,6 @@ class Family(Sized):
         return tuple(np.where((shown == shown[0]).all(0), shown[0], 0).tolist())
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-027
-def _row_faults(what: str, rows: Sequence[Sequence], lengths: range, base: int) -> list:
-    "Rows that are not of one length, or hold values out of range."
-    faults, found = [], sorted({len(row) for row in rows})
-    if len(found) > 1 or found[0] not in lengths:
-        faults.append(
-            f"{what} all have one length, from {lengths[0]} to {lengths[-1]}; found "
-            f"lengths {found}. Pad the shorter ones, or use a larger base."
-        )
-    for n, row in enumerate(rows):
-        values = [v for v in row if v is not None or what != "outputs"]
-        faults += out_of_range(f"{what}[{n}]", values, base)
-    return faults
-
-
 def _contradictions(inputs: Sequence[tuple], outputs: Sequence) -> list[str]:
     "Equal inputs with different outputs."
     faults, seen = [], dict[tuple, int]()
@@ -182,7 +173,12 @@ def _contradictions(inputs: Sequence[tuple], outputs: Sequence) -> list[str]:
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-028
 def _table_faults(inputs, outputs, initial, base, registers) -> list[str]:
     "Everything wrong with a table of examples."
-    faults = size_faults(base, base)
+    faults = size_faults(base, base) + register_faults(registers)
+    if faults:
+        return faults
+    faults += list_faults(base, inputs=inputs, outputs=outputs, initial=initial)
+    if faults:
+        return faults
     if len(inputs) < 2 or not len(inputs) == len(outputs) == len(initial):
         faults.append(
             "a task needs at least two examples, an output for each input, and as many "
@@ -192,16 +188,17 @@ def _table_faults(inputs, outputs, initial, base, registers) -> list[str]:
     if faults:
         return faults
     cells = range(1, base + 1)
-    faults += _row_faults("inputs", inputs, cells, base)
-    faults += _row_faults("outputs", outputs, cells, base)
-    faults += _row_faults("initial", initial, range(registers + 1), base)
+    faults += row_faults("inputs", inputs, cells, base)
+    faults += row_faults("outputs", outputs, cells, base)
+    faults += row_faults("initial", initial, range(registers + 1), base)
     rows = zip(map(tuple, inputs), map(tuple, initial))
-    return faults + _contradictions(list(rows), outputs)
+    return faults or _contradictions(list(rows), outputs)
 
 # %% ../../nbs/assembly/5_tasks.ipynb #5-tasks-030
 def _checked_inputs(inputs, outputs, initial, base: int, registers: int) -> list[tuple]:
     "All of memory, and registers by number, of each example in a sound table."
-    initial = [()] * len(inputs) if initial is None else initial
+    known = hasattr(inputs, "__len__")
+    initial = [()] * len(inputs) if initial is None and known else initial
     refuse(_table_faults(inputs, outputs, initial, base, registers))
     fill = lambda memory: [*map(int, memory), *[0] * (base - len(memory))]
     number = lambda values: dict(enumerate(map(int, values)))

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-003
+from ..assembly.answers import plain_interrupts, uninterrupted
 from ..assembly.suite import TASKS, sized
 from ..assembly.tasks import Task
 from ..assembly.verification import Clock
@@ -39,7 +40,9 @@ from neural_compile.experiments.settings import (
     started,
     training_of,
 )
-from ..loss.decoding import Decoded, decode
+
+# %% ../../nbs/experiments/7_entries.ipynb #7-entries-imports
+from ..loss.decoding import Decoded, decodings
 from ..loss.starts import Source
 from ..loss.tuning import Tuning, paper_recovered
 from ..synthesis.skeletons import Assembly
@@ -71,7 +74,8 @@ def _control(cell: Cell, tuned: Tuning, key: Key[Array, ""]) -> list[Decoded]:
     if cell.control == "untuned":
         return guided(tuned, key, samples=cell.samples, untuned=True)
     task, weights = tuned.task, [shuffled(tuned.controllers, key), tuned.untuned]
-    return decode(weights, task, samples=cell.samples, key=key, clock=tuned.clock)
+    how: dict = dict(samples=cell.samples, key=key, clock=tuned.clock)
+    return list(decodings(weights, task, **how))
 
 # %% ../../nbs/experiments/7_entries.ipynb #7-entries-010
 def _runs(cell: Cell, task: Task, source: Source) -> Runs:
@@ -216,7 +220,8 @@ def measure_enumeration(settings: dict) -> dict:
         for search in searches_of(settings["space"])
     ]
     task, limit = TASKS[settings["task"]], settings["time_limit"]
-    found = synthesize(task, space=searches, time_limit=limit, progress=False)
+    how: dict = dict(time_limit=limit, progress=False)
+    found = uninterrupted(synthesize(task, space=searches, **how))
     best = found.solutions[0] if found.solutions else None
     return {
         "runs": 1,
@@ -233,7 +238,7 @@ def measure_pipeline(settings: dict) -> dict:
     "How often `induce` verifies a program, one key a run."
     task, space = TASKS[settings["task"]], settings["space"]
     runs = [
-        induce(task, space=space, key=jax.random.key(k), progress=False)
+        uninterrupted(induce(task, space=space, key=jax.random.key(k), progress=False))
         for k in range(settings["runs"])
     ]
     seconds = [x.work.seconds for x in runs]
@@ -254,6 +259,7 @@ WAYS = {
 }
 
 
+@plain_interrupts()
 def measure_any(settings: dict) -> dict:
     "An entry of any kind, as its settings say."
     rest = {name: value for name, value in settings.items() if name != "way"}

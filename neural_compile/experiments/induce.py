@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-003
-from ..assembly.answers import Answer, Stopped, Why
+from ..assembly.answers import Answer, Stopped, Why, finished_first
 from ..assembly.sketches import Sketch
 from ..assembly.tasks import Task
 from ..compiler.controllers import Controller
@@ -39,7 +39,8 @@ from neural_compile.experiments.budgets import (
 from .induction import Attempt, How, Induction, Way
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-004
-from ..loss.decoding import decode
+from ..assembly.answers import plain_interrupts
+from ..loss.decoding import decodings
 from ..loss.starts import Prepared, Source, Start, prepare_start
 from ..loss.training import Training
 from ..loss.tuning import Look, StopAt, StopWhenSolved, Tuning, tune
@@ -66,8 +67,8 @@ def _decoded(
     **options,  # Of `decode`
 ) -> Found | None:
     "The first program that decoding finds in weights."
-    options |= dict(clock=start.reading, sketch=start.sketch, first_only=True)
-    for d in decode(snapshots, **options):
+    options |= dict(clock=start.reading, sketch=start.sketch)
+    for d in decodings(snapshots, **options):
         where = d.restart, d.samples
         how = How(ways[d.snapshot], start.name, steps, *where, start.origin)
         return Found(d.answer, how, snapshots[d.snapshot][d.restart])
@@ -130,22 +131,18 @@ def _around(hunt: Hunt, start: Prepared, plan: Round, key: Key[Array, ""]):
 def _tune(hunt: Hunt, start: Prepared, source, plan: Round, key) -> tuple:
     "Tune one start, until it is solved or late; and every look at it."
     looks: list[Look] = []
-    tuned = tune(
-        hunt.task,
-        source,
-        Training(steps=plan.steps),
-        restarts=start.restarts or plan.restarts,
-        key=key,
-        watch=(StopWhenSolved(), StopAt(hunt.deadline), looks.append),
-        progress=hunt.progress,
-    )
+    watch = StopWhenSolved(), StopAt(hunt.deadline), looks.append
+    count, training = start.restarts or plan.restarts, Training(steps=plan.steps)
+    how: dict = dict(restarts=count, key=key, watch=watch, progress=hunt.progress)
+    tuned = tune(hunt.task, source, training, **how)
     _write_down(hunt, tuned)
     return tuned, looks
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-025
 def _with_history(found: Found, tuned: Tuning, looks: list) -> Found:
     "With the weights and losses of its restart, from before training on."
-    k, moments = found.how.restart, [(0, tuned.untuned, tuned.losses[:, 0])]
+    k, first = found.how.restart, tuned.losses.T[:1]  # None, if stopped before
+    moments = [(0, tuned.untuned, losses) for losses in first]
     moments += [(look.step, look.controllers, look.losses) for look in looks]
     history = (
         (step, tuple(np.asarray(W[k]) for W in weights.weights), float(losses[k]))
@@ -163,8 +160,8 @@ def _attempt(
     if start.origin and (found := _around(hunt, start, plan, before_key)):
         return found, None
     tuned, looks = _tune(hunt, start, source, plan, tune_key)
-    found = _argmax(tuned)
-    if not found:
+    found, cut = _argmax(tuned), tuned.stopped and tuned.stopped.why
+    if not found and cut is not Why.INTERRUPTED:
         hunt.pay_decoding(len(tuned.programs), plan)
         options = dict(task=hunt.task, samples=plan.samples, key=after_key)
         ways, steps = [Way.TUNED, Way.UNTUNED], tuned.losses.shape[1]
@@ -230,10 +227,11 @@ def _take_solution(hunt: Hunt, best: Candidate):
     "Write down what a search has found."
     story, way = hunt.story, Way.WALKED if best.drawn else Way.ENUMERATED
     answer = replace(best.answer, registers=hunt.task.constants)
-    if best.drawn and not best.guessed:
-        answer = answer.simplify(hunt.task)
+    with finished_first(story):
+        if best.drawn and not best.guessed:
+            answer = answer.simplify(hunt.task)
+        story.answer, story.verification = answer, answer.verify(hunt.task)
     story.how = How(way, best.expression, template=hunt.guess if best.guessed else None)
-    story.answer, story.verification = answer, answer.verify(hunt.task)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-032
 def _halve(
@@ -264,8 +262,9 @@ def _settle(hunt: Hunt, came: Found | Stopped | None):
     if not isinstance(came, Found):
         return
     kept = isinstance(hunt.guess, Sketch)  # Frozen lines stay, needed or not
-    story.answer = came.answer if kept else came.answer.simplify(hunt.task)
-    story.verification = story.answer.verify(hunt.task)
+    with finished_first(story):
+        story.answer = came.answer if kept else came.answer.simplify(hunt.task)
+        story.verification = story.answer.verify(hunt.task)
     story.how, story.controller, story.history = came.how, came.controller, came.history
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-037
@@ -276,6 +275,7 @@ def _begin(task: Task, budget, time_limit, progress: bool) -> Hunt:
     return Hunt(task, Account(budget * UNITS), deadline, progress, story)
 
 # %% ../../nbs/experiments/3_induce.ipynb #2-induce-039
+@plain_interrupts()
 def _search(hunt: Hunt, start, schedule, key: Key[Array, ""]):
     "Searches and tunings in turn, until there is an answer or a reason to stop."
     given = [] if start is None else [start]

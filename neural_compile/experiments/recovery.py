@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/experiments/4_recovery.ipynb #3-recovery-003
-from ..assembly.answers import Answer
+from ..assembly.answers import Answer, uninterrupted
 from ..assembly.engine import execute_many
 from ..assembly.programs import refuse
 from ..assembly.tasks import Examples, Task
@@ -32,7 +32,7 @@ from neural_compile.compiler.controllers import (
 )
 from .campaigns import versions, write_json
 from .induce import induce
-from ..loss.decoding import Decoded, decode
+from ..loss.decoding import Decoded, decodings
 from ..loss.starts import Source, Start, prepare_start
 from ..loss.training import Training
 from ..loss.tuning import Tuning, network_outputs, tune
@@ -106,7 +106,7 @@ def guided(
     weights = [tuned.untuned] if untuned else tuned.snapshots
     rest = jax.tree.map(lambda W: W[left], weights)
     how: dict = dict(samples=samples, key=key, clock=tuned.clock)
-    found = decode(rest, tuned.task, sketch=tuned.start.sketch, **how)
+    found = decodings(rest, tuned.task, sketch=tuned.start.sketch, **how)
     return [replace(d, restart=int(left[d.restart])) for d in found]
 
 # %% ../../nbs/experiments/4_recovery.ipynb #3-recovery-017
@@ -181,6 +181,7 @@ def recovery(
     count = restarts or prepare_start(start, task).restarts or 100
     options: dict[str, Any] = dict(restarts=count, key=key, progress=progress)
     tuned, tuning = timed(lambda: tune(task, start, training, **options))
+    uninterrupted(tuned)
     search = lambda: guided(tuned, key, samples=samples)
     found, decoding = timed(search if decode == "guided" else list[Decoded])
     seconds = {"tune": tuning, "decode": decoding}
@@ -229,10 +230,10 @@ def measure(
 ) -> dict:
     "What each way makes of a task, and in how many seconds."
     whole: dict[str, Any] = dict(space="all", time_limit=seconds, progress=progress)
-    found, listing = timed(lambda: synthesize(task, **whole))
+    found, listing = timed(lambda: uninterrupted(synthesize(task, **whole)))
     options: dict[str, Any] = dict(key=key, progress=progress)
     rates, tuning = timed(lambda: recovery(task, restarts=restarts, **options))
-    x = induce(task, **options)
+    x = uninterrupted(induce(task, **options))
     best = found.solutions[0] if found.solutions else None
     how, right = best and best.expression, bool(best and best.answer.verify(task))
     hits = {"paper": rates.paper.hits, "strict": rates.strict.hits}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from ..assembly.answers import Answer
+from ..assembly.answers import Answer, uninterrupted
 from ..assembly.tasks import Examples, Task
 from .budgets import UNITS
 from .induce import induce
@@ -72,7 +72,7 @@ def searching(space: str | Sequence[Search]) -> Rival:
     def rival(task: Task, limits: Limits) -> Offer:
         how: dict = dict(units=limits.units, time_limit=limits.seconds, progress=False)
         searches = [seeded(search, limits.key) for search in searches_of(space)]
-        found = synthesize(task, space=searches, **how)
+        found = uninterrupted(synthesize(task, space=searches, **how))
         best = found.solutions[0] if found.solutions else None
         answer = best and best.answer.simplify(task)
         return Offer(answer, best.kind if best else "", found.units)
@@ -86,7 +86,7 @@ def _pipeline(space: str | tuple) -> Rival:
     def rival(task: Task, limits: Limits) -> Offer:
         how: dict = dict(budget=limits.units / UNITS, time_limit=limits.seconds)
         key = jax.random.key(limits.key)
-        x = induce(task, space=space, **how, key=key, progress=False)
+        x = uninterrupted(induce(task, space=space, **how, key=key, progress=False))
         return Offer(x.answer, x.how.way.name.lower(), x.work.units)
 
     return rival

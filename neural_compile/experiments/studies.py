@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 # %% ../../nbs/experiments/9_studies.ipynb #9-studies-003
+from ..assembly.answers import uninterrupted
 from ..assembly.engine import execute_many
 from ..assembly.parsing import parse
 from ..assembly.programs import Program, refuse
@@ -184,7 +185,8 @@ def measure_efficiency(settings: dict) -> dict:
     training = Training(steps=settings["steps"], efficiency=settings["weight"])
     key = jax.random.key(settings["key"])
     restarts = settings["restarts"]
-    tuned = tune(task, start, training, restarts=restarts, key=key, progress=False)
+    how: dict[str, Any] = dict(restarts=restarts, key=key, progress=False)
+    tuned = uninterrupted(tune(task, start, training, **how))
     until = Clock(halts=True)
     halting = [p for p in tuned.programs if verify(p, until, task)]
     hits = {"paper": int(tuned.paper.sum()), "argmax": int(tuned.strict.sum())}
@@ -231,11 +233,11 @@ def measure_walks(settings: dict) -> dict:
     task, key = DEVELOPMENT[settings["task"]], jax.random.key(settings["key"])
     training, restarts = Training(steps=settings["steps"]), settings["restarts"]
     options: dict[str, Any] = dict(restarts=restarts, key=key, progress=False)
-    tuned = tune(task, settings["init"], training, **options)
+    tuned = uninterrupted(tune(task, settings["init"], training, **options))
 
     def solved(weights: Controller | list[Controller], walk: Walk) -> int:
         options: dict[str, Any] = dict(samples=settings["samples"], key=key)
-        found = decode(weights, task, clock=tuned.clock, walk=walk, **options)
+        found = decodings(weights, task, clock=tuned.clock, walk=walk, **options)
         return sum(d.verified for d in found)
 
     ways = (tuned.untuned, tuned.controllers, tuned.snapshots)

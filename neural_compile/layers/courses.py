@@ -8,6 +8,7 @@ __all__ = ['GROUP', 'LearningWatcher', 'known_lists', 'LookAtLearners', 'Trained
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-002
 import hashlib
+import io
 import json
 import os
 import warnings
@@ -184,23 +185,34 @@ def _kept(course: Course) -> tuple:
 
 def _write(look: LookAtLearners, path: Path):
     "Write a course down, whole or not at all."
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        about = {"step": look.step, "staying": look.staying.tolist()}
-        file.write(json.dumps(about).encode() + b"\n")
-        eqx.tree_serialise_leaves(file, _kept(look.course))
+    part, state = path.with_suffix(".part"), io.BytesIO()
+    about = {"step": look.step, "staying": look.staying.tolist()}
+    state.write(json.dumps(about).encode() + b"\n")
+    eqx.tree_serialise_leaves(state, _kept(look.course))
+    checksum = hashlib.sha256(state.getvalue()).hexdigest()
+    part.write_bytes(checksum.encode() + b"\n" + state.getvalue())
     os.replace(part, path)
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-restore-2
+def _checked(content: bytes) -> io.BytesIO:
+    "What a file says after its first line, which is a checksum of it."
+    said, _, state = content.partition(b"\n")
+    if said.startswith(b"{"):  # From before there were checksums
+        return io.BytesIO(content)
+    if said != hashlib.sha256(state).hexdigest().encode():
+        raise ValueError("it does not match its checksum")
+    return io.BytesIO(state)
+
+
 def _restore(course: Course, path: Path):
     "Put a course where it was when the file was written."
     try:
-        with path.open("rb") as file:
-            about = json.loads(file.readline())
-            staying, step = np.array(about["staying"]), about["step"]
-            course.groups = _grouped(rows_of(_whole(course), staying))
-            course.staying, course.step = staying, step
-            course.groups, losses = eqx.tree_deserialise_leaves(file, _kept(course))
+        state = _checked(path.read_bytes())
+        about = json.loads(state.readline())
+        staying, step = np.array(about["staying"]), about["step"]
+        course.groups = _grouped(rows_of(_whole(course), staying))
+        course.staying, course.step = staying, step
+        course.groups, losses = eqx.tree_deserialise_leaves(state, _kept(course))
     except (ValueError, RuntimeError, KeyError, EOFError) as fault:
         rule = "a course goes on from the file that a checkpoint wrote"
         raise InputError(f"{rule}, found {path}: {fault}. Delete it.") from fault

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['SHARES', 'suggestions', 'change', 'hold', 'walk_from', 'Walk', 'Job',
-           'Decoded', 'first_accepted', 'decode']
+           'Decoded', 'first_accepted', 'decodings', 'decode']
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-002
+import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
-from typing import NamedTuple, no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 import jax
 import numba
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-003
-from ..assembly.answers import Answer
+from ..assembly.answers import Answer, plain_interrupts
 from ..assembly.bounds import held
 from ..assembly.engine import JUMP, kind_of
 from ..assembly.programs import Program, at_least, refuse
@@ -250,30 +251,49 @@ def first_accepted(
     return None
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-030
-def decode(
+def decodings(
     controllers: Controller | Sequence[Controller],  # Or snapshots of the same restarts
     task: Task,
     *,
     samples: int = 200_000,  # Programs to run for each restart
     key: Key[Array, ""],
     clock: Clock | None = None,  # When programs are read; None: `horizon`
-    first_only: bool = False,  # Stop at the first restart that gives a program
     walk: Walk = Walk(),
     sketch: Sketch | None = None,  # That programs stay inside of
-) -> list[Decoded]:
-    "Programs that solve the task, at most one a restart, by guided exact search."
+) -> Generator[Decoded, None, None]:
+    "The programs of `decode` as they come; an interrupt ends it and is raised."
     snapshots = _snapshots(controllers, task, samples)
     job = _job(snapshots, task, clock, samples, walk, sketch)
-    answers, sizes = [], (len(snapshots), len(snapshots[0].instruction))
+    sizes = len(snapshots), len(snapshots[0].instruction)
     seeds = np.asarray(jax.random.randint(key, sizes, 0, 2**30))
     one = partial(first_accepted, snapshots, seeds, job, {})
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Kernels leave Python's lock
+    pool = ThreadPoolExecutor(os.cpu_count())  # Kernels leave Python's lock
+    try:
         for found in pool.map(one, range(sizes[1])):
             if found:
-                answers.append(_verified(found, task))
-            if first_only and answers:
-                pool.shutdown(cancel_futures=True)
-                break
+                yield _verified(found, task)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# %% ../../nbs/loss/6_decoding.ipynb #6-decoding-decode
+def decode(
+    controllers: Controller | Sequence[Controller],  # Or snapshots of the same restarts
+    task: Task,
+    *,
+    first_only: bool = False,  # Stop at the first restart that gives a program
+    **options: Any,  # Of `decodings`: samples, key, clock, walk, sketch
+) -> list[Decoded]:
+    "Programs that solve the task, at most one a restart, by guided exact search."
+    answers, found = list[Decoded](), decodings(controllers, task, **options)
+    try:
+        with plain_interrupts():
+            for answer in itertools.islice(found, 1 if first_only else None):
+                answers.append(answer)
+    except KeyboardInterrupt:
+        pass  # What there is, is there
+    finally:
+        found.close()
     return answers
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-031

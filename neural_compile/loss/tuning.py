@@ -88,8 +88,8 @@ def _report(tuning: "Tuning") -> Iterator[str]:
         f"{tuning.strict.sum()} strictly"
     )
     if lost:
-        plural = "s" * (lost > 1)
-        yield f"{lost} restart{plural} ended with a loss that is not finite"
+        s = "s" * (lost > 1)
+        yield f"{lost} restart{s} ended with a loss or weight that is not finite"
     if tuning.stopped:
         yield str(tuning.stopped)
 
@@ -98,6 +98,12 @@ def _answers(tuning: "Tuning") -> list[Answer]:
     "What each restart says: its program and the clock."
     constants = tuning.task.constants
     return [Answer(program, tuning.clock, constants) for program in tuning.programs]
+
+
+def _finite(x: "Tuning") -> np.ndarray:
+    "Which restarts have had no loss, and have no weight, that is not finite."
+    Ws = [np.asarray(W).reshape(len(W), -1) for W in x.controllers.weights]
+    return np.isfinite(np.concatenate([x.losses, *Ws], axis=1)).all(1)
 
 
 def _solution(tuning: "Tuning") -> Answer | None:
@@ -121,9 +127,8 @@ class Tuning:
     strict: Bool[np.ndarray, " restarts"]  # Right at the sizes of the test too
     untuned: Controller  # What they started from
     stopped: Stopped | None = None  # Why it ended early, if it did
-    answers, solution = property(_answers), property(_solution)
+    answers, solution, finite = map(property, (_answers, _solution, _finite))
     snapshots = property(lambda self: [self.controllers, self.untuned])
-    finite = property(lambda self: np.isfinite(self.losses).all(1))
     def __repr__(self) -> str:
         return "\n".join(_report(self))
 
@@ -242,20 +247,21 @@ def _looks(
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-034
 def _watched(
-    fleet: Fleet, looks: Iterator[Look], watch: Sequence[Watcher]
+    fleet: Fleet, looks: Iterator[Look], watch: Sequence[Watcher], interrupts: list
 ) -> Stopped | None:
     "Ask the watchers after each chunk; say why training ended early, if it did."
     why = None
     try:
-        for look in looks:
+        for look in () if interrupts else looks:
             why, leaving = _decide(look, watch)
             fleet.active &= ~leaving
             if not fleet.active.any():
                 why = why or Why.DONE
-            if why:
+            if why or interrupts:
                 break
     except KeyboardInterrupt:
-        why = Why.INTERRUPTED
+        interrupts.append(True)
+    why = Why.INTERRUPTED if interrupts else why
     return why and Stopped(why, f"after {fleet.done} steps")
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-036
@@ -271,13 +277,15 @@ def judge(
     "Read every restart back, and judge it by both criteria."
     if dataset is None:
         dataset = task.sample(1000, seed=2**31 - 1)
-    clock, programs = start.reading, decompile_all(controllers)
-    paper = paper_recovered(controllers, dataset, start.clock.steps(task.cells))
-    accepted = verdicts(programs, clock, task, {}, accept)
-    strict = verdicts(programs, clock, task, {})
-    begun, ended = (task, start, clock), (controllers, losses, programs)
-    rated = (paper, accepted, strict)
-    return Tuning(*begun, *ended, *rated, untuned, stopped)
+    clock, steps = start.reading, start.clock.steps(task.cells)
+    with delayed_interrupt() as late:
+        programs = decompile_all(controllers)
+        paper = paper_recovered(controllers, dataset, steps)
+        accepted = verdicts(programs, clock, task, {}, accept)
+        strict = verdicts(programs, clock, task, {})
+    cut = Stopped(Why.INTERRUPTED, f"after {losses.shape[1]} steps")
+    ended = task, start, clock, controllers, losses, programs
+    return Tuning(*ended, paper, accepted, strict, untuned, cut if late else stopped)
 
 # %% ../../nbs/loss/4_tuning.ipynb #4-tuning-038
 def tune(
@@ -293,12 +301,14 @@ def tune(
 ) -> Tuning:
     "Tune many restarts at once and judge each; an interrupt returns what is there."
     training = training if steps is None else replace(training, steps=steps)
-    begun, (make_key, draw_key) = prepare_start(start, task), jax.random.split(key)
-    stages = plan(training, task, begun, key=draw_key)
-    untuned = begun.controllers(restarts, make_key)
-    fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
-    looks = _looks(fleet, stages, training, (task, begun), progress)
-    why = _watched(fleet, looks, [watch] if callable(watch) else watch)
+    with delayed_interrupt() as interrupts:
+        begun, (make_key, draw_key) = prepare_start(start, task), jax.random.split(key)
+        stages = plan(training, task, begun, key=draw_key)
+        untuned = begun.controllers(restarts, make_key)
+        fleet = assemble(untuned, training, draw_key, stages[-1].steps, begun.free)
+        looks = _looks(fleet, stages, training, (task, begun), progress)
+        why = _watched(fleet, looks, [watch] if callable(watch) else watch, interrupts)
     tuned = jax.tree.map(jnp.array, fleet.controllers)
     seen = fleet.losses[:, : fleet.done]
     return judge(task, begun, untuned, tuned, seen, training.examples, why)
+

@@ -201,7 +201,10 @@ def _advance(
     bar = tqdm(**what, unit_scale=True, disable=not progress, leave=False)
     with bar, delayed_interrupt() as interrupted:
         found.stopped = _run(found, limits, bar, interrupted)
-    found.templates = rank(found.rest.near, found.rest.keep, _with_noops(found.task))
+        near, keep = found.rest.near, found.rest.keep
+        found.templates = rank(near, keep, _with_noops(found.task))
+    if interrupted and not found.stopped:  # After the last part
+        found.stopped = Stopped(Why.INTERRUPTED, "at the end")
     found.seconds += time.monotonic() - start
     return found
 
