@@ -11,6 +11,7 @@ import typer
 from neural_compile.shell import (
     Folder,
     Instructions,
+    Key,
     Save,
     Scheduler,
     Seconds,
@@ -31,10 +32,6 @@ from neural_compile.shell import (
     whole_numbers,
 )
 from neural_compile.taskfiles import TaskName, task_from, text_of
-
-Key = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")
-]
 
 
 @command
@@ -289,11 +286,8 @@ def bench(
     from neural_compile.appendix.bench import SIZES, bench, too_slow
 
     sizes = () if what == "synthesis" else SIZES if check else SIZES[:1]
-    result = bench(
-        full=full and what != "synthesis",
-        sizes=sizes,
-        search=what != "tuning" and not check,
-    )
+    search = what != "tuning" and not check
+    result = bench(full=full and what != "synthesis", sizes=sizes, search=search)
     slow = too_slow(result) if check else []
     if check:
         fine = ["every ratio is at least half of the recorded one"]

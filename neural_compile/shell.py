@@ -21,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
+Key = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")
+]
 Instructions = Annotated[
     Path | None,
     typer.Option(
@@ -234,16 +237,3 @@ def shown_table(table, save: Path | None, plot: Path | None = None) -> Shown:
     if plot:
         table.plot().savefig(plot)
     return Shown(table, {"command": table.command, "records": table.records})
-
-
-def measured_tasks(path: Path, key: int) -> Shown:
-    "Solve every task in every way; each row is shown as it comes."
-    use_machine()
-    from neural_compile.assembly.suite import TASKS
-    from neural_compile.experiments.recovery import measure_tasks
-
-    rows = []
-    for row in measure_tasks(list(TASKS.values()), path, key=key, command=typed()):
-        typer.echo(json.dumps(row), err=True)
-        rows.append(row)
-    return Shown(f"{len(rows)} tasks are in {path}", json.loads(path.read_text()))

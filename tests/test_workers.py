@@ -20,10 +20,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from cells import drawn, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
+from workloads import drawn, told
 
 from neural_compile.assembly.programs import InputError
 from neural_compile.cli import app

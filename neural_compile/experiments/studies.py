@@ -38,7 +38,7 @@ from neural_compile.experiments.settings import (
 )
 from .table1 import Table
 from .workers import Allowance
-from ..loss.decoding import Walk, decode
+from ..loss.decoding import Walk, decodings
 from ..loss.starts import Start
 from ..loss.training import Training
 from ..loss.tuning import tune

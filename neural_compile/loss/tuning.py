@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from ..appendix.devices import Fleet, assemble, train_in_chunks
 from ..appendix.fast import run_many
 from ..appendix.platforms import compiled
-from ..assembly.answers import Answer, Stopped, Why
+from ..assembly.answers import Answer, Stopped, Why, delayed_interrupt
 from ..assembly.programs import Program, refuse
 from ..assembly.tasks import Examples, Task
 from ..assembly.verification import Clock, Verification, accept, verify
