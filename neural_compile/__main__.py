@@ -5,10 +5,10 @@ an interrupt before it has begun, in a callback where Python would only print it
 after everything was shown.
 """
 
-import _thread
 import os
 import signal
 import sys
+import threading
 
 INTERRUPTED = 130  # The exit code that shells give to Ctrl-C
 
@@ -16,7 +16,9 @@ INTERRUPTED = 130  # The exit code that shells give to Ctrl-C
 def _again(unraisable):
     "An interrupt that was swallowed where nothing can be raised comes again."
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
-        _thread.interrupt_main()
+        press = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        press.daemon = True
+        press.start()  # Not at once: that would still be here
     else:
         sys.__unraisablehook__(unraisable)
 

@@ -144,14 +144,17 @@ def check_notebooks():
 def check_tests():
     # A file stays in one process, which makes its fixtures and compiles its shapes once
     how = ["-q", "-n", "2", "--dist", "loadfile", "--durations", "10"]
-    code = run("pytest", "tests", *how, "--ignore", "tests/browser").returncode
+    apart = ["--ignore", "tests/browser", "--ignore", "tests/faults"]
+    code = run("pytest", "tests", *how, *apart).returncode
+    notebooks.ENV["FAULTS"] = "small"  # See tests/faults/conftest.py
+    code = code or run("pytest", "tests/faults", *how).returncode
     return code and (
         "no test was found in tests/" if code == 5 else "pytest failed, see above"
     )
 
 
 def check_faults():
-    notebooks.ENV["FAULTS"] = "full"  # See tests/faults/conftest.py
+    notebooks.ENV["FAULTS"] = "full"
     how = ["-q", "-n", "2", "--dist", "load", "--durations", "10"]
     return run("pytest", "tests/faults", *how).returncode and "see above"
 

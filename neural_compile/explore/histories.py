@@ -110,6 +110,12 @@ def _free_faults(Ws: Sequence[np.ndarray], free: Free) -> list[str]:
     rule = f"free has the shapes of the weights, {shapes}"
     return [] if found == shapes else [f"{rule}, found {found}."]
 
+
+def _moment_faults(Ws, names, texts: Sequence[Sequence[str]], free: Free) -> list[str]:
+    "What is wrong with weights, their programs, and what may change."
+    wrong = [fault for text in texts for fault in text_faults(text, Ws[0].shape[-1])]
+    return weight_faults(Ws, names) or wrong + _free_faults(Ws, free)
+
 # %% ../../nbs/explore/4_histories.ipynb #4-histories-017
 def _flow(flow: np.ndarray, x: float, y: float, width: float) -> str:
     "[machine steps, lines] sizes of gradients, relative to the largest."
@@ -153,16 +159,15 @@ def tuning_svg(
 ) -> str:
     "A program at one moment of its training, as inline SVG."
     Ws, L = [np.asarray(W, float) for W in weights], np.asarray(losses, float)
-    before, lines = text if before is None else before, Ws[0].shape[-1]
-    refuse(weight_faults(Ws, names) or text_faults(text, lines))
-    refuse(text_faults(before, lines) + _free_faults(Ws, free))
+    before = text if before is None else before
+    refuse(_moment_faults(Ws, names, (text, before), free))
     changed = [old != new for old, new in zip(before, text)]
     start = max(240, 54 + 7.3 * max(len(row) for row in (*text, *before)))
     table, end = _tables(Ws, names, start, free)
-    below, high = HEADS + ROW * lines + 34, ROW * lines
-    wide = (end if flow is None else start) - 60
-    drawn = _listing(_frozen(text, free), changed) + table
-    drawn += _loss(L, step, below, wide, high)
+    high = ROW * len(text)
+    below, wide = HEADS + high + 34, (end if flow is None else start) - 60
+    drawn = _listing(_frozen(text, free), changed)
+    drawn += table + _loss(L, step, below, wide, high)
     if flow is not None:
         drawn += _flow(flow, start, below, end - start - 14)
     return inline_svg(end, below + high + 24, _says(text, changed, L, step), drawn)

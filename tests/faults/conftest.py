@@ -1,5 +1,8 @@
 """Faults on purpose: `make faults` with the full counts, `make test` with small ones.
 
+The environment variable FAULTS is "full" or "small"; then types are not checked at run
+time, so that errors are those that a user sees. Without it, counts are small.
+
 Each test counts what it did with `tell`; the sums are printed at the end.
 """
 
@@ -17,7 +20,7 @@ import neural_compile as nc
 
 FULL = os.environ.get("FAULTS") == "full"
 MEMORY = 2**30  # Bytes that a single input may make a process grow
-SECONDS = 10.0 if FULL else 60.0  # Of the processor; shapes are checked in `make test`
+SECONDS = 10.0 if "FAULTS" in os.environ else 60.0  # Of the processor
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +32,8 @@ def count():
 @pytest.fixture(scope="session")
 def own():
     "The errors that an input may raise; where types are checked, that one too."
-    return (nc.InputError,) if FULL else (nc.InputError, jaxtyping.TypeCheckError)
+    plain = "FAULTS" in os.environ
+    return (nc.InputError,) if plain else (nc.InputError, jaxtyping.TypeCheckError)
 
 
 @pytest.fixture
@@ -57,6 +61,17 @@ def bounds(what):
 def bounded():
     "A context that fails if it takes much time or memory."
     return bounds
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: in `make faults` only, as it takes long")
+
+
+def pytest_collection_modifyitems(config, items):
+    "Leave out what takes long, but in `make faults`."
+    long = [item for item in items if item.get_closest_marker("full") and not FULL]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 def pytest_terminal_summary(terminalreporter):

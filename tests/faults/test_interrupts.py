@@ -76,7 +76,7 @@ def moments(seed, tries, seconds):
 
 def test_tune(count, tell):
     whole, seconds = timed(run_tune)
-    cut, tries = 0, count(3, 25)
+    cut, tries = 0, count(2, 25)
     for after in moments(1, tries, seconds):
         run = pressed(run_tune, after)
         if run is BEFORE:  # By milliseconds
@@ -101,7 +101,7 @@ def test_tune_goes_on_from_the_weights_it_has(tell):
 def test_decode(count, tell):
     told = lambda found: [(d.restart, d.samples, str(d.program)) for d in found]
     whole, seconds = timed(run_decode)
-    tries = count(3, 25)
+    tries = count(1, 25)
     for after in moments(2, tries, seconds):
         found = pressed(run_decode, after)
         assert found is BEFORE or told(found) == told(whole)[: len(found)]
@@ -116,7 +116,7 @@ def story(x):
 
 def test_induce(count, tell):
     whole, seconds = timed(run_induce)
-    cut, tries = 0, count(2, 20)
+    cut, tries = 0, count(1, 20)
     for after in moments(3, tries, seconds):
         x = pressed(run_induce, after)
         if x is BEFORE:  # In the first milliseconds, when the names are looked up
@@ -128,7 +128,7 @@ def test_induce(count, tell):
         assert "interrupted" in x.report() or story(x) == story(whole)
     assert story(run_induce()) == story(whole)
     tell("interrupts of induce", tries)
-    assert cut
+    assert cut or tries == 1
 
 
 def results(folder):
@@ -140,6 +140,7 @@ def results(folder):
     return told
 
 
+@pytest.mark.full
 def test_table1(count, tell, tmp_path):
     "An entry that was interrupted is not written down as if it were whole."
     run_table1(tmp_path / "first")
@@ -176,7 +177,10 @@ TERMINAL = {
 }
 
 
-@pytest.mark.parametrize("name", TERMINAL)
+LONG = pytest.param("table1", marks=pytest.mark.full)
+
+
+@pytest.mark.parametrize("name", ["induce", LONG])
 def test_a_terminal(name, count, tell, tmp_path):
     "No traceback, whenever it comes: while it imports, computes, prints or ends."
     how = dict(text=True, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -226,6 +230,7 @@ def asked(client, code, during=lambda: None):
             return reply["content"]["status"], "".join(said)
 
 
+@pytest.mark.full
 def test_the_stop_button_of_a_notebook(count, tell):
     from jupyter_client.manager import start_new_kernel
 
