@@ -38,6 +38,13 @@ OLD = [  # As one imported them from 0.1.0, and as one does now
     ("tuning.use_cores", "neural_compile.use_cores"),
 ]
 
+FIRST = """INSTRUCTIONS NOWHERE Execution InputError Instruction Line Program
+ProgramError Trace execute parse Controller Machine compile_program decompile
+distributedness load random_controller save Decoded decode Induction Rate Recovery
+induce recovery DEFAULT DIALECTS LITERAL Dialect State run run_many trace TEMPLATES
+Candidate Synthesis synthesize template TASKS Clock Examples Task Verification
+fit_clock verify Tuning tune""".split()  # The stable names of 0.1.0
+
 
 def version():
     config = ConfigParser(delimiters=["="])
@@ -76,6 +83,10 @@ def test_what_never_was_is_refused_and_a_chapter_is_a_module():
         assert induce.induce is nc.induce
     with pytest.raises(AttributeError, match="nothing"):
         nc.nothing  # noqa: B018
+
+
+def test_every_stable_name_of_the_first_version_is_there():
+    assert not set(FIRST) - set(nc.__all__)
 
 
 def test_simplify_is_what_it_was():
