@@ -162,12 +162,11 @@ def tuning_svg(
     before = text if before is None else before
     refuse(_moment_faults(Ws, names, (text, before), free))
     changed = [old != new for old, new in zip(before, text)]
-    start = max(240, 54 + 7.3 * max(len(row) for row in (*text, *before)))
-    table, end = _tables(Ws, names, start, free)
-    high = ROW * len(text)
+    start = max(240, 54 + 7.3 * max(map(len, (*text, *before))))
+    (table, end), high = _tables(Ws, names, start, free), ROW * len(text)
     below, wide = HEADS + high + 34, (end if flow is None else start) - 60
-    drawn = _listing(_frozen(text, free), changed)
-    drawn += table + _loss(L, step, below, wide, high)
+    drawn = _listing(_frozen(text, free), changed) + table
+    drawn += _loss(L, step, below, wide, high)
     if flow is not None:
         drawn += _flow(flow, start, below, end - start - 14)
     return inline_svg(end, below + high + 24, _says(text, changed, L, step), drawn)
