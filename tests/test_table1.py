@@ -47,7 +47,7 @@ def results(folder):
     paths = sorted(Path(folder).glob("*.json"))
     entries = {path.name: json.loads(path.read_text()) for path in paths}
     for entry in entries.values():
-        del entry["seconds"], entry["result"]["seconds"]
+        del entry["seconds"], entry["result"]["seconds"], entry["sha256"]
     return entries
 
 
