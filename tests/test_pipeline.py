@@ -205,7 +205,7 @@ def test_what_cannot_be_meant_is_refused(wrong, says):
         nc.induce(nc.TASKS["sort"], key=KEY, progress=False, **wrong)
 
 
-@pytest.mark.parametrize("stage", ["synthesize", "tune", "decode"])
+@pytest.mark.parametrize("stage", ["synthesize", "tune", "decodings"])
 def test_an_interrupt_at_any_stage_keeps_the_induction(stage, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt

@@ -16,9 +16,9 @@ import pytest
 
 import neural_compile as nc
 from neural_compile.experiments import campaigns
-from neural_compile.experiments.campaigns import campaign
+from neural_compile.experiments.campaigns import CampaignError, campaign
 
-SCRIPT = '''
+SCRIPT = """
 import os, resource, signal, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from neural_compile.experiments.campaigns import campaign
@@ -50,7 +50,7 @@ if __name__ == "__main__":
             campaign(entries, measure, folder, executor=pool, progress=False)
     else:
         campaign(entries, measure, folder, progress=False)
-'''
+"""
 
 
 @pytest.fixture
@@ -146,8 +146,21 @@ ENTRIES = {f"n{n}": {"n": n} for n in range(4)}
 WEIGHTS = nc.random_controller(nc.Machine(8, 2, 2), key=jax.random.key(0))
 
 
+TOLD = OSError, nc.InputError, CampaignError
+
+
 def no_room(*_, **__):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def unwritable(monkeypatch, fails):
+    "No file can be opened for writing; reading goes on."
+    real = Path.open
+    opened = lambda path, mode="r", *how: (fails if "w" in mode else real)(
+        path, mode, *how
+    )
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(Path, "write_bytes", fails)
 
 
 @pytest.mark.parametrize("call", ["replace", "write"])
@@ -162,10 +175,10 @@ def test_no_space_left(call, tmp_path, monkeypatch, tell):
         if call == "replace":
             full.setattr(os, "replace", no_room)
         else:
-            full.setattr(Path, "write_bytes", no_room)
+            unwritable(full, no_room)
         with pytest.raises(OSError, match="No space"):
             nc.save(WEIGHTS, file)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(TOLD, match="No space"):
             campaign(ENTRIES, square, folder, progress=False)
     assert file.read_bytes() == before and not list(tmp_path.glob("*.part"))
     again = campaign(ENTRIES, square, folder, progress=False)
@@ -192,12 +205,9 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch, tell):
     folder, file = tmp_path / "cells", tmp_path / "weights.safetensors"
     known = campaign(ENTRIES, square, folder, progress=False)
     nc.save(WEIGHTS, file)
-    for name in ("write_bytes", "mkdir"):
-        real = getattr(Path, name)
-        fails = denied if name == "write_bytes" else real
-        monkeypatch.setattr(Path, name, fails)
+    unwritable(monkeypatch, denied)
     assert campaign(ENTRIES, square, folder, progress=False) == known  # Only reads
-    with pytest.raises(OSError, match="Read-only"):
+    with pytest.raises(TOLD, match="Read-only"):
         campaign(ENTRIES | {"n9": {"n": 9}}, square, folder, progress=False)
     with pytest.raises(OSError, match="Read-only"):
         nc.save(WEIGHTS, file)
