@@ -1,5 +1,6 @@
 """What must fail the build of the site does, and pages say what their sources say."""
 
+import html
 import re
 import sys
 from pathlib import Path
@@ -317,6 +318,14 @@ def test_a_policy_names_the_scripts_of_a_page_and_nothing_else():
     }.items():
         (fault,) = policy.page_faults(wrong)
         assert says in fault
+
+
+def test_the_policy_of_a_page_lets_the_pages_in_it_run():
+    framed = "<script>two('&amp;')</script><p onclick='x()'>"
+    page = f'<meta charset="utf-8"><iframe srcdoc="{html.escape(framed)}"></iframe>'
+    assert policy.source_of("two('&amp;')") in policy.policy_of(page)
+    (fault,) = policy.page_faults(policy.secured(page))
+    assert "p onclick" in fault
 
 
 def test_a_script_is_changed_only_if_it_is_the_one_we_know():

@@ -43,6 +43,10 @@ class Scripts(HTMLParser):
             self.inline.append("")
         if given.get("http-equiv", "").lower() == "content-security-policy":
             self.policy = given["content"]
+        if "srcdoc" in given:  # A page in the page obeys the policy of both
+            framed = Scripts(given["srcdoc"])
+            self.inline += framed.inline
+            self.handlers += framed.handlers
         for name, value in given.items():
             if name.startswith("on") or value.strip().lower().startswith("javascript:"):
                 self.handlers.append(f"{tag} {name}")
