@@ -97,11 +97,12 @@ def kill(process, group):
         os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
-    process.communicate()
+    process.wait()
     try:  # Workers that were left over would go on measuring
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    process.communicate()  # Ends when nobody holds its pipe
 
 
 def test_a_campaign_that_is_killed_again_and_again(script, tmp_path, count, tell):
