@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from neural_compile.__main__ import INTERRUPTED
 from neural_compile.taskfiles import defined_in, text_of
 
 app = typer.Typer(
@@ -61,9 +62,6 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")
 ]
 
-INTERRUPTED = 130  # The exit code that shells give to Ctrl-C
-
-
 class Shown(NamedTuple):
     "What a command prints, and its exit code."
 
@@ -72,11 +70,12 @@ class Shown(NamedTuple):
     code: int = 0
 
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    "Whether this is Ctrl-C; in compiled code it comes as the cause of others."
-    while isinstance(error, SystemError):
-        error = error.__cause__ or error.__context__
-    return isinstance(error, KeyboardInterrupt)
+def _told_as_interrupt(error: BaseException) -> bool:
+    if isinstance(error, KeyboardInterrupt):  # Maybe while things are imported
+        return True
+    from neural_compile.assembly.answers import is_interrupt
+
+    return is_interrupt(error)
 
 
 def command(f: Callable[..., Shown]) -> Callable:
@@ -92,7 +91,7 @@ def command(f: Callable[..., Shown]) -> Callable:
             typer.echo(f"error: {says or type(error).__name__}", err=True)
             raise typer.Exit(2) from None
         except (KeyboardInterrupt, SystemError) as error:
-            if not _is_interrupt(error):
+            if not _told_as_interrupt(error):
                 raise
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None

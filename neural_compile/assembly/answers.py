@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['E', 'Clocked', 'Listed', 'Answer', 'right_times', 'clock_from',
            'fit_clock', 'without', 'Why', 'Stopped', 'delayed_interrupt',
-           'finished_first', 'plain_interrupts', 'Ended', 'uninterrupted']
+           'finished_first', 'is_interrupt', 'plain_interrupts', 'Ended',
+           'uninterrupted']
 
 # %% ../../nbs/assembly/8_answers.ipynb #8-answers-010
 import signal
@@ -279,16 +280,20 @@ def finished_first(x: "Ended") -> Iterator[None]:
         x.stopped = Stopped(Why.INTERRUPTED)
 
 # %% ../../nbs/assembly/8_answers.ipynb #8-answers-plain
+def is_interrupt(error: BaseException | None) -> bool:
+    "Whether this is Ctrl-C; in compiled code it comes as the cause of another."
+    while isinstance(error, SystemError):
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
+
+
 @contextmanager
 def plain_interrupts() -> Iterator[None]:
     "An interrupt within compiled code is raised as `KeyboardInterrupt`, too."
     try:
         yield
     except SystemError as error:
-        first: BaseException | None = error
-        while isinstance(first, SystemError):
-            first = first.__cause__ or first.__context__
-        if isinstance(first, KeyboardInterrupt):
+        if is_interrupt(error):
             raise KeyboardInterrupt from None
         raise
 

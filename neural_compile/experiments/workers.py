@@ -250,14 +250,16 @@ def _environment() -> dict[str, str]:
     told = {name: str(value) for name, value in values.items() if value is not None}
     return {**dict.fromkeys(one, "1"), **told}
 
-
+# %% ../../nbs/experiments/19_workers.ipynb #19-workers-local
 IGNORE = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # Ctrl-C
 
 
 @contextmanager
 def _local(count: int) -> Iterator[Any]:
     "A client of so many workers, started for it and ended after it."
-    distributed, dask = _dask(), __import__("dask")
+    distributed = _dask()
+    import dask
+
     how = dict(n_workers=count, threads_per_worker=1, silence_logs="CRITICAL")
     memory = distributed.system.MEMORY_LIMIT // count
     each = dict(memory_limit=memory, env=_environment(), preload=[IGNORE])

@@ -11,10 +11,11 @@ import itertools
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple, no_type_check
+from typing import NamedTuple, no_type_check
 
 import jax
 import numba
@@ -271,37 +272,34 @@ def decodings(
     try:
         for found in pool.map(one, range(sizes[1])):
             if found:
-                yield _verified(found, task)
+                yield replace(found, verified=bool(found.answer.verify(task)))
     finally:
         pool.shutdown(cancel_futures=True)
-
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-decode
 def decode(
     controllers: Controller | Sequence[Controller],  # Or snapshots of the same restarts
     task: Task,
     *,
+    samples: int = 200_000,  # Programs to run for each restart
+    key: Key[Array, ""],
+    clock: Clock | None = None,  # When programs are read; None: `horizon`
     first_only: bool = False,  # Stop at the first restart that gives a program
-    **options: Any,  # Of `decodings`: samples, key, clock, walk, sketch
+    walk: Walk = Walk(),
+    sketch: Sketch | None = None,  # That programs stay inside of
 ) -> list[Decoded]:
     "Programs that solve the task, at most one a restart, by guided exact search."
-    answers, found = list[Decoded](), decodings(controllers, task, **options)
+    how: dict = dict(samples=samples, key=key, clock=clock, walk=walk, sketch=sketch)
+    answers, found = list[Decoded](), decodings(controllers, task, **how)
     try:
-        with plain_interrupts():
+        with closing(found), plain_interrupts():
             for answer in itertools.islice(found, 1 if first_only else None):
                 answers.append(answer)
     except KeyboardInterrupt:
         pass  # What there is, is there
-    finally:
-        found.close()
     return answers
 
 # %% ../../nbs/loss/6_decoding.ipynb #6-decoding-031
-def _verified(found: Decoded, task: Task) -> Decoded:
-    "With the verdict of the test."
-    return replace(found, verified=bool(found.answer.verify(task)))
-
-
 def _snapshots(controllers, task: Task, samples: int) -> list[Controller]:
     "Snapshots of the same restarts, each with that axis."
     if isinstance(controllers, Controller):

@@ -127,7 +127,8 @@ class Tuning:
     strict: Bool[np.ndarray, " restarts"]  # Right at the sizes of the test too
     untuned: Controller  # What they started from
     stopped: Stopped | None = None  # Why it ended early, if it did
-    answers, solution, finite = map(property, (_answers, _solution, _finite))
+    answers, solution = property(_answers), property(_solution)
+    finite = property(_finite)
     snapshots = property(lambda self: [self.controllers, self.untuned])
     def __repr__(self) -> str:
         return "\n".join(_report(self))
@@ -311,4 +312,3 @@ def tune(
     tuned = jax.tree.map(jnp.array, fleet.controllers)
     seen = fleet.losses[:, : fleet.done]
     return judge(task, begun, untuned, tuned, seen, training.examples, why)
-
