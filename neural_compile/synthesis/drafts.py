@@ -41,6 +41,7 @@ from neural_compile.synthesis.values import (
     Tree,
     Values,
     ahead,
+    arithmetic,
     filled,
     primitives,
     setting,
@@ -123,7 +124,7 @@ class ListGround(NamedTuple):
     given: Examples  # In the form of edits
     home: Setting  # Registers, numbers before lists, and tables
     reading: list  # Operations on whole lists
-    computing: list  # Those without `read`
+    computing: list  # For each element: without `read`, with `over`
     folds: Folds
 
 # %% ../../nbs/synthesis/13_drafts.ipynb #12-drafts-015
@@ -139,9 +140,9 @@ def list_ground(task: Task, shown: Examples, layout: Layout) -> ListGround:
     home = setting(given, task.instructions)
     numbers = {f"m{k}": v for k, v in enumerate(layout.numbers(shown))}
     home = replace(home, leaves={**home.leaves, **numbers})
-    reading = primitives(task.instructions)
-    computing = [o for o in reading if o.name != "read"]
-    folds = Folds(_functions(home, computing), [[]])
+    reading, each = primitives(task.instructions), arithmetic(task.instructions)
+    computing = [o for o in each if o.name != "read"]
+    folds = Folds(_functions(home, [o for o in computing if o in reading]), [[]])
     return ListGround(room_of(task), layout, given, home, reading, computing, folds)
 
 # %% ../../nbs/synthesis/13_drafts.ipynb #12-drafts-017

@@ -171,12 +171,17 @@ def lower_in(
     room: Room = Room(8),
 ) -> Answer | None:
     "Assembly for edits of lists in a layout, or None if there are too few registers."
+    both = (_lowered(layout, edits, room, spare) for spare in (False, True))
+    return next(filter(None, both), None)
+
+
+def _lowered(layout: Layout, edits: Sequence[Edit], room: Room, spare: bool):
     rows: list[Row] = []
     names = {f"r{r}": f"r{r}" for r in room.given}
     if layout.ended:
         names |= {f"m{k}": f"m{k}" for k in range(layout.before)}
         _enter(layout, Writing(rows, "in", {"0": "zero", **names}))
-    write_edits(edits, rows, names)
+    write_edits(edits, rows, names, spare)
     if layout.ended and layout.out != "number":
         _leave(layout, Writing(rows, "out", {"0": "zero", **names}))
     return answer_of([*rows, Row("end:")], room)

@@ -23,6 +23,7 @@ class Writing:
     rows: list[Row]  # Those of the edits before, too; grows
     mark: str  # The number of the edit
     names: dict[str, str] = field(default_factory=lambda: {"0": "zero"})
+    spare: bool = False  # Whether to spare registers rather than steps
 
     def name(self, what: str) -> str:
         "A name of this edit."
@@ -39,13 +40,21 @@ class Writing:
         if value != self.name(what):
             self.rows.append(Row("max", (value, value), self.name(what)))
 
+    def store(self, address: Tree, value: Tree):
+        "Rows that put the value of a tree at an address."
+        known: dict[Tree, str] = {}
+        trees = map(spelled, (address, value))
+        names = [computed(t, self.rows, known, self.names) for t in trees]
+        self.rows.append(Row("write", tuple(names)))
+
 # %% ../../nbs/synthesis/11_writing.ipynb #10-writing-009
-def repeat(w: Writing, left: Tree, body: Callable[[], None]):
-    "Rows that are repeated as long as a tree is not 0."
+def repeat(w: Writing, left: Tree | None, body: Callable[[], None]):
+    "Rows that are repeated as long as a tree is not 0; None: for ever."
     start, before = len(w.rows), {row.written for row in w.rows}
     w.put(f"loop{w.mark}:")
-    w.let("left", left)
-    w.put(f"jump done{w.mark}", "left")
+    if left is not None:
+        w.let("left", left)
+        w.put(f"jump done{w.mark}", "left")
     body()
     w.put(f"jump loop{w.mark}", "0")
     read = dict.fromkeys(name for row in w.rows[start:] for name in row.read)
@@ -100,7 +109,7 @@ def _over_elements(edit: Edit, w: Writing):
             w.put("read", "i", to="y")  # Once more: x need not be kept for so long
         w.put("write", *(("out", "y") if selects else ("i", "what")))
 
-    repeat(w, ("sub", "n", "i"), body)
+    repeat(w, ("sub", ("read", "0") if w.spare else "n", "i"), body)
     if selects:
         w.put("write", "0", "out")
 
@@ -187,10 +196,15 @@ _WAYS = {
 }
 
 
-def write_edits(edits: Sequence[Edit], rows: list[Row], names: dict[str, str]):
-    "Append the rows of edits, one after the other; names of what is there already."
+def write_edits(
+    edits: Sequence[Edit],
+    rows: list[Row],  # Of what comes before; grows
+    names: dict[str, str],  # Of what is there already
+    spare: bool = False,  # Whether to spare registers rather than steps
+):
+    "Append the rows of edits, one after the other."
     for mark, edit in enumerate(edits):
-        w = Writing(rows, str(mark), {"0": "zero", **names})
+        w = Writing(rows, str(mark), {"0": "zero", **names}, spare)
         used = leaves_in(edit.tree) | leaves_in(edit.more)
         w.put("read", "0", to="n")
         if "h" in used:
@@ -202,6 +216,10 @@ def write_edits(edits: Sequence[Edit], rows: list[Row], names: dict[str, str]):
 # %% ../../nbs/synthesis/11_writing.ipynb #10-writing-018
 def lower_edits(edits: Sequence[Edit], room: Room = Room(8)) -> Answer | None:
     "Assembly for edits, one after the other, or None if there are too few registers."
+    return next(filter(None, (_lowered(edits, room, s) for s in (False, True))), None)
+
+
+def _lowered(edits: Sequence[Edit], room: Room, spare: bool) -> Answer | None:
     rows: list[Row] = []
-    write_edits(edits, rows, {f"r{r}": f"r{r}" for r in room.given})
+    write_edits(edits, rows, {f"r{r}": f"r{r}" for r in room.given}, spare)
     return answer_of([*rows, Row("end:")], room)
