@@ -120,8 +120,14 @@ from .synthesis.skeletons import (
 from .synthesis.editing import (
     Edits as Edits,
 )
+from .synthesis.rounds import (
+    Rounds as Rounds,
+)
 from .synthesis.walks import (
     Walks as Walks,
+)
+from .synthesis.breeding import (
+    Genetic as Genetic,
 )
 from .synthesis.spaces import (
     Synthesis as Synthesis,

@@ -223,7 +223,7 @@ def arena(
     ],
     rivals: Annotated[
         str, typer.Option(help="Ways of searching, tuning, induce, and networks.")
-    ] = "walks,genetic,edits,all,induce",
+    ] = "walks,genetic,edits,rounds,all,induce",
     units: Annotated[
         float, typer.Option(help="Work for each task; 1 is about a second.")
     ] = 10.0,

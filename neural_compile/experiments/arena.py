@@ -218,7 +218,7 @@ def arena(
     suite: str,  # Of `suites`
     folder: str | Path | None = None,  # Where the files are; None: "arena"
     *,
-    rivals: Sequence[str] = ("walks", "genetic", "edits", "all", "induce"),
+    rivals: Sequence[str] = ("walks", "genetic", "edits", "rounds", "all", "induce"),
     limits: Limits = Limits(),
     executor: Executor | None = None,  # Where they meet, see `campaign`
     allow: Allowance = Allowance(),  # What an entry may take, see `campaign`

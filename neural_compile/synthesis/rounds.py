@@ -37,8 +37,8 @@ from neural_compile.synthesis.states import (
     hashes_of,
     orbits,
     states_of,
+    stops_of,
     terms_of,
-    tests_of,
 )
 from .values import Tree, setting
 
@@ -67,10 +67,10 @@ class Ground:
     ended: dict[int, Seen] = field(default_factory=dict)  # By the cost of values
     right: set[int] = field(default_factory=set)  # Hashes of ends with an answer
 
-    def tests_of(self, cost: int) -> Tests:
+    def stops_of(self, cost: int) -> Tests:
         "Tests of a cost."
         while len(self.tests) <= cost:
-            self.tests.append(tests_of(self.terms, len(self.tests), self.tested))
+            self.tests.append(stops_of(self.terms, len(self.tests), self.tested))
         return self.tests[cost]
 
     def paths_of(self, cost: int) -> Paths:
@@ -138,7 +138,7 @@ def _parts(many: int, each: int) -> Iterator[slice]:
 
 def _at_the_end(g: Ground, cell: int, costs: tuple[int, int, int]) -> Iterator[Found]:
     "Loops by the costs of step, test and value that leave a number in a cell."
-    paths, tests = g.paths_of(costs[0]).orbits, g.tests_of(costs[1])
+    paths, tests = g.paths_of(costs[0]).orbits, g.stops_of(costs[1])
     values, shape = g.terms.of_cost(costs[2]), g.terms.states.shape
     wanted = g.given.target[:, cell].astype(np.int16)
     for part in _parts(len(paths), tests.goes.shape[1]):
@@ -193,7 +193,7 @@ def _stopping(g: Ground, orbit: np.ndarray, stops: np.ndarray) -> list:
     if (first <= n).all() and (n <= last).all():
         found.append(None)
     for cost in range(TESTED + 1):
-        tests = g.tests_of(cost)
+        tests = g.stops_of(cost)
         ended = ends(orbit[None], tests.goes, g.terms.states.shape)
         at = ended[:, :-2] % g.terms.states.rounds
         good = ((first <= at) & (at <= last)).all(1)

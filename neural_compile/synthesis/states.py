@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ROUNDS', 'NUMBERS', 'BITS', 'FULL', 'States', 'states_of', 'fixed_leaves',
            'enough', 'Costed', 'Terms', 'terms_of', 'hashes_of', 'Tests',
-           'tests_of', 'orbits', 'ends']
+           'stops_of', 'orbits', 'ends']
 
 # %% ../../nbs/synthesis/15_states.ipynb #15-states-003
 from collections.abc import Callable, Sequence
@@ -152,7 +152,7 @@ class Tests(NamedTuple):
     pair: Callable[[int], tuple[Tree, Tree]]
 
 
-def tests_of(terms: Terms, cost: int, seen: Seen) -> Tests:
+def stops_of(terms: Terms, cost: int, seen: Seen) -> Tests:
     "Pairs of trees that cost so much together, and stop where no others have."
     goes, pairs = [], list[tuple]()
     for low in range(cost // 2 + 1):
