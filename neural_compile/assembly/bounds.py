@@ -32,14 +32,13 @@ class Bounds(NamedTuple):
     written: np.ndarray  # [lines, 4]; what is written, also where that may change
     registers: int  # Of the machine
 
-
-def _allowed(row: SketchRow, slots: tuple[int, int], table: Sequence) -> list:
+# %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-choices-code
+def _choices(row: SketchRow, sizes: tuple[int, int], table: Sequence) -> list:
     "The choices of each place of a row."
-    registers, lines = slots
-    all_of = [len(table), registers, max(slots), registers]
+    registers, lines = sizes
     if row.anything:
-        return [range(n) for n in all_of]
-    first = row.instructions[0]
+        return [range(k) for k in (len(table), registers, max(sizes), registers)]
+    first = row.instructions[0]  # The others take the same operands
     limits = registers, lines if first.jumps else registers, registers
     found: list[Sequence[int]] = [[table.index(i) for i in row.instructions]]
     for slot, limit in zip("abo", limits):
@@ -54,16 +53,16 @@ def bounds(
     near: bool = False,  # Lines that are given and not frozen may change
 ) -> Bounds:
     "What may stand in each place of a shape."
-    slots, table = (registers, len(shape.lines)), shape.instructions
     refuse(_register_faults(shape, registers))
-    allowed = np.zeros((slots[1], 4, max(len(table), *slots)), bool)
+    sizes, table = (registers, len(shape.lines)), shape.instructions
+    free = free_shape(1, table).lines[0]
+    allowed = np.zeros((sizes[1], 4, max(len(table), *sizes)), bool)
     written = np.full(allowed.shape[:2], -1)
     for n, row in enumerate(shape.lines):
-        changes = near and row.given and not row.frozen
-        free = free_shape(1, table).lines[0]
-        for k, choices in enumerate(_allowed(row, slots, table)):
+        for k, choices in enumerate(_choices(row, sizes, table)):
             written[n, k] = choices[0] if len(choices) == 1 else -1
-        for k, choices in enumerate(_allowed(free if changes else row, slots, table)):
+        changes = near and row.given and not row.frozen
+        for k, choices in enumerate(_choices(free if changes else row, sizes, table)):
             allowed[n, k, list(choices)] = True
     given = np.where(allowed.sum(axis=2) == 1, written, -1)
     return Bounds(allowed, given, written, registers)
@@ -105,7 +104,7 @@ def held(
         refuse([f"a sketch with shapes of {has} lines has none of {lines}."])
     return bounds(fitting[lines], registers, near=True)
 
-
+# %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-kind
 def table_faults(ours: Sequence, wanted: Sequence) -> list[str]:
     "What is wrong if a sketch was read with another instruction table."
     if tuple(ours) == tuple(wanted):
@@ -113,7 +112,7 @@ def table_faults(ours: Sequence, wanted: Sequence) -> list[str]:
     rule = "a sketch is read with the instruction table of its task"
     return [f"{rule}, found another. Give parse(text, task.instructions)."]
 
-# %% ../../nbs/assembly/20_bounds.ipynb #20-bounds-kind
+
 def sketch_faults(sketch: object) -> list[str]:
     "What is wrong if something else stands where a sketch belongs."
     if isinstance(sketch, Sketch):

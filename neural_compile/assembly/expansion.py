@@ -51,7 +51,7 @@ def inlined(level: Level, table: Sequence[Instruction]) -> list[NamedRow]:
     whole: list[NamedRow] = []
     for n, row in enumerate(pruned(tidied(rows), {level.o})):
         whole += _inside(level, row, n, table)
-    return [*_begun(level, whole, table), *whole]
+    return [*_first_values(level, whole, table), *whole]
 
 
 def _inside(level: Level, row: NamedRow, n: int, table) -> list[NamedRow]:
@@ -62,11 +62,12 @@ def _inside(level: Level, row: NamedRow, n: int, table) -> list[NamedRow]:
     return inlined(Level(inner, prefix, row.a, row.b, row.o, level.base), table)
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-009
-def _begun(level: Level, rows: list[NamedRow], table) -> Iterator[NamedRow]:
+def _first_values(level: Level, rows: list[NamedRow], table) -> Iterator[NamedRow]:
     "What has to be in its registers before the first row."
-    live = set().union(*live_after([NamedRow(None, b=""), *rows], {level.o})[:1])
+    front = NamedRow(None, b="")  # A label
+    read = live_after([front, *rows], {level.o})[0]
     outside = {level.a, level.b, level.o}
-    for name in sorted(live - outside):
+    for name in sorted(read - outside):
         fact = first_fact(level, name)
         if isinstance(fact, str):
             yield NamedRow(COPY, fact, o=name)
@@ -96,13 +97,14 @@ def assigned(
     rivals, found = _rivals(rows, o), dict(fixed)
     pairs = [{row.a, row.o} for row in rows if row.instruction == COPY]
     for name in dict.fromkeys(row.o for row in reversed(rows) if row.o):
+        if name in found:
+            continue
         taken = {found[r] for r in rivals.get(name, ()) if r in found}
         left = [r for r in (fixed[o], *free) if r not in taken]
+        if not left:
+            return None
         like = [found.get(other) for pair in pairs if name in pair for other in pair]
-        if name not in found:
-            if not left:
-                return None
-            found[name] = next((r for r in like if r in left), left[0])
+        found[name] = next((r for r in like if r in left), left[0])
     return found
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-015
@@ -110,18 +112,20 @@ SECOND = ("a", "_")  # What may be the second operand: the first again, or nowhe
 TRIED = (2, 3, 4, 5, 7, 8, 16)  # In these bases
 
 
+def _does(row: Instruction, second: str, wanted: Instruction) -> bool:
+    "Whether a row gives what is wanted of every value that is tried."
+    given = lambda a: a if second == "a" else 0
+    tried = ((a, b) for b in TRIED for a in range(b))
+    return all(row.value(a, given(a), b) == wanted.value(a, 0, b) for a, b in tried)
+
+# %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-made-by
 def made_by(table: Sequence[Instruction], wanted: Instruction) -> tuple:
     "The instruction that copies, or clears, and its second operand."
     for row in table:
         if not row.function or "a" not in row.slots or macro_of(row):
             continue
-        for second in SECOND[: 1 + ("b" in row.slots)]:
-            values = (
-                row.value(a, a if second == "a" else 0, b) == wanted.value(a, 0, b)
-                for b in TRIED
-                for a in range(b)
-            )
-            if all(values):
+        for second in SECOND if "b" in row.slots else SECOND[:1]:
+            if _does(row, second, wanted):
                 return row, second
     raise InputError(
         f"to expand a macro, an instruction has to {wanted.name} a register, such as "
@@ -147,17 +151,6 @@ def _lowered(row: NamedRow, table: Sequence[Instruction]) -> NamedRow:
     return NamedRow(made, first, first if second == "a" else "_", row.o)
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-019
-def _few(rows: list[NamedRow], level: Level, named: dict[str, int], use: Use) -> str:
-    "That registers are too few, and how many it takes."
-    ample = assigned(rows, level.o, named, range(1000, 1000 + len(rows))) or {}
-    count = len({*ample.values()} - {*named.values()})
-    return (
-        f"an expanded macro needs registers of its own; {level.macro.name!r} needs "
-        f"{count}, and there are {len(use.free)} that the program does not name. Give "
-        "more registers=…, or a task that has more."
-    )
-
-
 def _numbered(rows: list[NamedRow], start: int, where: dict[str, int]) -> list[Line]:
     "Rows as lines, the first of them at `start`."
     n, number = start, where | {"_": NOWHERE}
@@ -166,6 +159,17 @@ def _numbered(rows: list[NamedRow], start: int, where: dict[str, int]) -> list[L
         n += row.instruction is not None
     of = lambda row: (number.get(name, 0) for name in (row.a, row.b, row.o))
     return [Line(row.instruction, *of(row)) for row in rows if row.instruction]
+
+# %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-few-code
+def _lacks(rows: list[NamedRow], level: Level, named: dict[str, int], use: Use) -> str:
+    "That registers are too few, and how many it takes."
+    ample = assigned(rows, level.o, named, range(1000, 1000 + len(rows))) or {}
+    count = len({*ample.values()} - {*named.values()})
+    return (
+        f"an expanded macro needs registers of its own; {level.macro.name!r} needs "
+        f"{count}, and there are {len(use.free)} that the program does not name. Give "
+        "more registers=…, or a task that has more."
+    )
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-020
 def fragment(line: Line, macro: Macro, start: int, use: Use) -> list[Line]:
@@ -176,7 +180,7 @@ def fragment(line: Line, macro: Macro, start: int, use: Use) -> list[Line]:
     rows = inlined(level, use.table)
     where = assigned(rows, level.o, named, use.free)
     if where is None:
-        raise InputError(_few(rows, level, named, use))
+        raise InputError(_lacks(rows, level, named, use))
     rows = [r for r in rows if r.instruction != COPY or where[r.a] != where[r.o]]
     rows = tidied([_lowered(row, use.table) for row in rows])
     noop = Line(instruction_named(use.table, "noop"))
@@ -194,7 +198,7 @@ def _underneath(program: Program) -> tuple[Instruction, ...]:
     return table
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-023
-def _places_of(program: Program, use: Use) -> tuple[list[Line], list[int]]:
+def _all_expanded(program: Program, use: Use) -> tuple[list[Line], list[int]]:
     "All lines expanded, and where those of each line begin; jumps go where they did."
     lines: list[Line] = []
     starts, own = [], set()
@@ -221,18 +225,11 @@ def without_macros(
     named = {r for line in program for r in line.registers}
     count = program.registers + 64 if registers is None else registers
     free = tuple(r for r in range(count) if r not in named)
-    lines, starts = _places_of(program, Use(_underneath(program), free, base))
+    lines, starts = _all_expanded(program, Use(_underneath(program), free, base))
     labels = {starts[n]: name for n, name in program.labels.items()}
     return Program(tuple(lines), labels, _underneath(program)), starts
 
 # %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-031
-def _cause(answer: Answer, task: Task) -> str:
-    "Why an expanded answer is right at no moment."
-    if not answer.accept(task):
-        return "with its macros, it is not right either"
-    return "the macros take more steps for some inputs than for others"
-
-# %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-032
 def _new_clock(answer: Answer, program: Program, task: Task | None) -> Clock | None:
     "When the program is read; None if no counted moment is right."
     if answer.clock.halts or len(program) == len(answer):  # Each line became one
@@ -243,6 +240,13 @@ def _new_clock(answer: Answer, program: Program, task: Task | None) -> Clock | N
             f"{answer.clock}, and no task. Give expand(answer, task), for a new clock."
         )
     return fit_clock(program, task.sample(16, seed=1), task.varies)
+
+# %% ../../nbs/assembly/18_expansion.ipynb #18-expansion-032
+def _cause(answer: Answer, task: Task) -> str:
+    "Why an expanded answer is right at no moment."
+    if not answer.accept(task):
+        return "with its macros, it is not right either"
+    return "the macros take more steps for some inputs than for others"
 
 
 def _answered(answer: Answer, program: Program, task: Task | None) -> Answer:

@@ -35,7 +35,7 @@ def recurrence(name: str, row: Recurrence) -> Task:
     return task_row(name, summary, uniform(), target, varies=True)
 
 # %% ../../nbs/assembly/10_recurrences.ipynb #10-recurrences-009
-_ONE = {  # What was written last, or nothing
+_ONE = {  # y: what was written last
     "alternating_sum": ("minus the one written last", (0,), lambda y, x, k: (x - y,)),
     "horner": ("plus twice the last written", (0,), lambda y, x, k: (2 * y + x,)),
     "running_product": ("product of cells so far", (1,), lambda y, x, k: (y * x,)),
@@ -58,7 +58,7 @@ _ONE = {  # What was written last, or nothing
 }
 
 # %% ../../nbs/assembly/10_recurrences.ipynb #10-recurrences-010
-_FIRST = {  # What was written last, or what the first cell was
+_FIRST = {  # They go on from what the first cell was
     "copy_first": ("the first", (0,), lambda y, x, k: (y if k else x,)),
     "geometric": ("twice the one before", (0,), lambda y, x, k: (2 * y if k else x,)),
     "count_up": ("one more than before", (0,), lambda y, x, k: (y + 1 if k else x,)),
@@ -66,8 +66,8 @@ _FIRST = {  # What was written last, or what the first cell was
 }
 
 # %% ../../nbs/assembly/10_recurrences.ipynb #10-recurrences-010b
-def _with_first(f):
-    "The step that combines a value with that of the first cell."
+def _with_first(f: Callable[[int, int], int]) -> tuple:
+    "What is remembered at first, and a step: f of a value and the first cell's."
 
     def step(y, first, x, k):
         first = first if k else x
@@ -87,7 +87,7 @@ _FIRST |= {
 
 # %% ../../nbs/assembly/10_recurrences.ipynb #10-recurrences-011
 _TWO, _THREE = (0, 0), (0, 0, 0)
-_MORE = {  # u: the value before; v: the one before that; h, s: of all cells so far
+_MORE = {  # u: the value before; v: the one before that; s: the sum of all so far
     "delay": ("the one before", _TWO, lambda y, u, x, k: (u, x)),
     "sum_two": ("plus the one before", _TWO, lambda y, u, x, k: (x + u, x)),
     "max_two": ("at least the one before", _TWO, lambda y, u, x, k: (max(x, u), x)),
@@ -97,14 +97,14 @@ _MORE = {  # u: the value before; v: the one before that; h, s: of all cells so 
     "delay_two": ("the one two before", _THREE, lambda y, u, v, x, k: (v, x, u)),
     "sum_three": ("plus two before", _THREE, lambda y, u, v, x, k: (x + u + v, x, u)),
     "bend": ("second difference", _THREE, lambda y, u, v, x, k: (x - 2 * u + v, x, u)),
+    "repeats": ("how many are repeated", _TWO, lambda y, u, x, k: (y + (x == u), x)),
+    "driven": ("plus two written before", _TWO, lambda y, w, x, k: (y + w + x, y)),
     "sums_of_sums": ("sum of sums", _TWO, lambda y, s, x, k: (y + s + x, s + x)),
     "max_of_sums": ("largest sum before", _TWO, lambda y, s, x, k: (max(y, s), s + x)),
-    "driven": ("plus two written before", _TWO, lambda y, u, x, k: (y + u + x, y)),
-    "repeats": ("how many are repeated", _TWO, lambda y, u, x, k: (y + (x == u), x)),
 }
 
 # %% ../../nbs/assembly/10_recurrences.ipynb #10-recurrences-011b
-_MORE |= {
+_MORE |= {  # h: the largest so far
     "sum_of_max": (
         "sum of the largest so far",
         _TWO,

@@ -39,6 +39,7 @@ _COPIES = [
 
 # %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-011
 def _permutation(choose: Choose, n: int, b: int):
+    "M[0] points to n values; before them is each place of them, in some order."
     order = list(range(n))
     drawn = [order.pop(choose(len(order))) for _ in range(n)]
     return [n + 1, *drawn, *[choose(b) for _ in range(b - n - 1)]], {}
@@ -102,7 +103,7 @@ def checked(*parts: Sequence, base: int) -> list:
     out = list(chain(*parts))
     return out + [None] * (base - len(out))
 
-# %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-017
+# %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-tape-code
 def _tape(f: Callable[[list[int]], list[int]], first: int = 0) -> tuple[Inputs, Target]:
     "Bits, then blanks, which are 2; they become what a function makes of them."
 
@@ -116,12 +117,13 @@ def _tape(f: Callable[[list[int]], list[int]], first: int = 0) -> tuple[Inputs, 
 
     return inputs, target
 
-
+# %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-017
 def _one_less(bits: list[int]) -> list[int]:
+    "A binary number minus 1, in as many bits."
     value = int("".join(map(str, bits)), 2) - 1
     return [int(c) for c in f"{value:0{len(bits)}b}"]
 
-# %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-018
+
 _BITS = "bits, then blanks (2): "
 
 
@@ -130,7 +132,7 @@ def _turing(name: str, what: str, f: Callable, answers: int = 1, first: int = 0)
     more: dict = dict(answers=answers, varies=True)
     return task_row(name, _BITS + what, inputs, target, **more)
 
-
+# %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-018
 _TURING = [
     _turing("invert", "each 1 − itself", lambda bits: [1 - v for v in bits]),
     _turing("prepend_zero", "a 0 before them", lambda bits: [0, *bits], 2),
@@ -147,10 +149,6 @@ def _wires(name: str, summary: str, wires: int, f: Callable[..., list[int]]):
     target = lambda m, r, n, b: checked(f(*m[:n]), base=b)
     return task_row(name, summary, inputs, target, wires, 8)
 
-
-def _add_bits(a: int, b: int, c: int, d: int) -> list[int]:
-    return [int(v) for v in f"{2 * a + b + 2 * c + d:03b}"]
-
 # %% ../../nbs/assembly/11_tapes.ipynb #11-tapes-020
 def _swapped(a: int, b: int, c: int) -> list[int]:
     return [a, c, b] if a else [a, b, c]
@@ -158,6 +156,10 @@ def _swapped(a: int, b: int, c: int) -> list[int]:
 
 def _two_bits(*bits: int) -> list[int]:
     return [sum(bits) // 2, sum(bits) % 2]
+
+
+def _add_bits(a: int, b: int, c: int, d: int) -> list[int]:
+    return [int(v) for v in f"{2 * a + b + 2 * c + d:03b}"]
 
 
 _CIRCUITS = [

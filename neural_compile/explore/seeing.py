@@ -30,16 +30,21 @@ from ..layers.learners import look_at, rows_of
 from ..layers.lists import Lists
 
 # %% ../../nbs/explore/14_seeing.ipynb #14-seeing-006
+def _name_shares(seen: np.ndarray, labels: np.ndarray, values: int) -> np.ndarray:
+    "What share of each kind of picture is called what, [kinds, values]."
+    counts = np.zeros((int(np.max(labels)) + 1, values))
+    np.add.at(counts, (labels, seen), 1)
+    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+
+# %% ../../nbs/explore/14_seeing.ipynb #14-seeing-drawn-code
 def names_svg(
     seen: np.ndarray,  # [pictures], what a network calls each
     labels: np.ndarray,  # [pictures], what each shows
     values: int,  # That it may call them
 ) -> str:
     "How often each kind of picture is called what, as inline SVG."
-    counts = np.zeros((int(np.max(labels)) + 1, values))
-    np.add.at(counts, (labels, seen), 1)
-    p = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    drawn, x = svg_text(8, 16, "what it calls them", font_weight="bold"), 40
+    p, x = _name_shares(seen, labels, values), 40
+    drawn = svg_text(8, 16, "what it calls them", font_weight="bold")
     for v in range(values):
         how = dict(text_anchor="middle", font_size=10, fill_opacity=0.7)
         drawn += svg_text(x + (v + 0.5) * GRID / values, TOP - 5, str(v), **how)
@@ -52,19 +57,18 @@ def names_svg(
 
 # %% ../../nbs/explore/14_seeing.ipynb #14-seeing-008
 def _moments(joint: Joint, looks: Sequence[LookAtLearners]) -> list[tuple]:
-    "Of each look: steps in all, the row of the restart in it."
-    kept, before, first = [], 0, True
+    "Of each look: steps in all, the look, the row of the restart in it."
+    kept, before, restart = [], 0, joint.origin
     for n, look in enumerate(looks):
-        if n and look.step <= looks[n - 1].step:
-            before, first = looks[n - 1].step, False
-        alone = joint.first is None
-        restart = joint.origin if first or alone else joint.best
+        if n and look.step <= looks[n - 1].step:  # Another training begins
+            before = looks[n - 1].step
+            restart = joint.origin if joint.first is None else joint.best
         row = np.flatnonzero(look.staying == restart)
         if len(row):
             kept.append((before + look.step, look, int(row[0])))
     return kept
 
-
+# %% ../../nbs/explore/14_seeing.ipynb #14-seeing-loss-code
 def _losses(joint: Joint) -> np.ndarray:
     "The losses of the restart that was chosen, over all its training steps."
     last, first = joint.losses[joint.best], joint.first
@@ -76,6 +80,12 @@ def _beside(left: str, right: str) -> str:
     return f'<div style="{style}">{left}{right}</div>'
 
 
+def _alone(pictures: Array | np.ndarray) -> Lists:
+    "Each picture as a list of one; nobody asks for an answer."
+    ones = np.ones(len(pictures), int)
+    return Lists(np.asarray(pictures, np.float32)[:, None], ones, 0 * ones)
+
+# %% ../../nbs/explore/14_seeing.ipynb #14-seeing-frames-code
 def _frames(moments: Sequence[tuple], losses: np.ndarray, alone: Lists, labels):
     "A frame of each moment: the program and the names."
     machine, frames, before = moments[0][1].controllers.machine, [], None
@@ -104,9 +114,7 @@ def explore_joint(
     if len(moments) < 2:
         rule = "an explorer needs two looks or more"
         refuse([f"{rule}, found {len(moments)}. Learn with watch=[looks.append]."])
-    ones = np.ones(len(pictures), int)
-    alone = Lists(np.asarray(pictures, np.float32)[:, None], ones, 0 * ones)
-    frames = _frames(moments, _losses(joint), alone, labels)
+    frames = _frames(moments, _losses(joint), _alone(pictures), labels)
     explorer = scrubber(frames, interval=interval, name="moment")
     legend = widgets.HTML(f"<small>{MOMENTS}</small>")
     explorer.children = (*explorer.children, legend)

@@ -54,8 +54,9 @@ def _grouped(state: Moving) -> list[Moving]:
     "Groups of one size; the last is filled up with restarts that are there already."
     count = len(state.learners.controllers.instruction)
     size = min(GROUP, count)
-    seats = np.resize(np.arange(count), -(-count // size) * size)
-    return [rows_of(state, rows) for rows in seats.reshape(-1, size)]
+    groups = -(-count // size)  # Rounded up
+    seats = np.resize(np.arange(count), groups * size)
+    return [rows_of(state, rows) for rows in seats.reshape(groups, size)]
 
 
 def _together(groups: Sequence[Any], count: int) -> Any:
@@ -68,7 +69,7 @@ def known_lists(lists: Batch, learning: Learning, t: int) -> int:
     "How many lists, the shortest first, take part at a training step."
     lengths = np.unique(lists.lengths)
     stage = min(len(lengths) - 1, t * len(lengths) // learning.steps)
-    longest = lengths[stage if learning.curriculum else -1]
+    longest = lengths[stage] if learning.curriculum else lengths[-1]
     return int((np.asarray(lists.lengths) <= longest).sum())
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-012
@@ -76,7 +77,7 @@ def _staying(losses: np.ndarray, learning: Learning, t: int) -> np.ndarray | Non
     "Who stays, of restarts with these losses; None: all do."
     if not learning.halve or t == 0 or t % learning.halve or len(losses) <= GROUP:
         return None
-    most = max(GROUP, -(-len(losses) // 2))
+    most = max(GROUP, (len(losses) + 1) // 2)
     order = np.argsort(np.nan_to_num(losses, nan=np.inf), kind="stable")
     return np.sort(order[:most])
 
@@ -95,7 +96,7 @@ class LookAtLearners:
 
 LearningWatcher = Callable[[LookAtLearners], Decision | None]
 
-
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-ask-code
 def _ask(watch: Sequence[LearningWatcher], look: Callable[[], LookAtLearners]):
     "Why the watchers want the training to end, if one does."
     if not watch:
@@ -146,13 +147,20 @@ def _whole(course: Course) -> Moving:
     return _together(course.groups, len(course.staying))
 
 
-def _advance(course: Course, pool: ThreadPoolExecutor):
-    "Train for a chunk, all groups, after the worse half has left if it is time to."
-    reading, learning = course.about
-    best = _staying(course.recent, learning, course.step) if course.step else None
+def _halve(course: Course):
+    "The worse half leaves, if it is time to."
+    if course.step == 0:  # No losses yet
+        return
+    best = _staying(course.recent, course.about[1], course.step)
     if best is not None:
         course.groups = _grouped(rows_of(_whole(course), best))
         course.staying = course.staying[best]
+
+# %% ../../nbs/layers/5_courses.ipynb #5-courses-advance-code
+def _advance(course: Course, pool: ThreadPoolExecutor):
+    "Train for a chunk, all groups, after the worse half has left if it is time to."
+    _halve(course)
+    reading, learning = course.about
     known = known_lists(course.batch, learning, course.step)
     rates = jnp.array(learning.network_rate), jnp.array(learning.program_rate)
     now = Now(jnp.array(course.step), jnp.array(known), rates, course.key)

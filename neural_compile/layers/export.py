@@ -139,7 +139,7 @@ def _numbers(answer: Answer, base: int) -> tuple[Array, ...]:
     parts = encode(answer.program.pad(len(answer))), kind_of(table)
     return *map(jnp.asarray, parts), jnp.asarray(value_table(table, base))
 
-
+# %% ../../nbs/layers/10_export.ipynb #8-export-step-code
 def _step(numbers: tuple, state: tuple) -> tuple:
     "One step of the exact machine: memory, registers, line, whether it has halted."
     (code, kinds, table), (m, r, at, halted) = numbers, state
