@@ -8,14 +8,12 @@ __all__ = ['PACKAGES', 'PARTS', 'HOPELESS', 'versions', 'write_json', 'read_json
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #4-campaigns-002
 import gzip
-import hashlib
 import json
 import os
 import platform
 import re
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import closing
@@ -26,6 +24,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..assembly.disk import checksum, write_whole
 from ..assembly.programs import refuse
 from .workers import Allowance, Job, Outcome, outcomes
 
@@ -64,17 +63,9 @@ def write_json(
     sure: bool = False,  # Wait for the disk: it is there after a power cut, too
 ):
     "Write a file whole or not at all; compressed, if it is called .gz."
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
     text = (json.dumps(data, indent=1) + "\n").encode()
-    try:
-        with part.open("wb") as file:
-            file.write(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
-            file.flush()
-            if sure:
-                os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    packed = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text
+    write_whole(path, packed, sure)
 
 
 def read_json(path: Path) -> Any:
@@ -87,7 +78,7 @@ PARTS = {"settings", "result", "seconds", "versions"}  # Of a record
 
 
 def _checksum(record: dict) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    return checksum([json.dumps(record, sort_keys=True)])
 
 
 def _keep(path: Path, record: dict, sure: bool = False):
