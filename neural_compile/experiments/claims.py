@@ -124,13 +124,6 @@ class Claims:
             self.held.discard(name)
         return ours
 
-    def live(self):
-        "Touch what is held, again and again."
-        while not self.over.wait(BEAT):
-            for name in list(self.held):
-                with suppress(OSError):
-                    os.utime(_path(self.folder, name))
-
     def release(self, name: str):
         "Remove a claim, if it is this campaign's."
         if name in self.held:
@@ -143,6 +136,14 @@ def _remove(path: Path, mine: bytes):
     with suppress(OSError):
         if path.read_bytes() in (mine, b""):
             path.unlink()
+
+
+def _live(claims: Claims):
+    "Touch what is held, again and again."
+    while not claims.over.wait(BEAT):
+        for name in list(claims.held):
+            with suppress(OSError):
+                os.utime(_path(claims.folder, name))
 
 
 def claimed_in(folder: Path) -> set[str]:
@@ -160,7 +161,7 @@ def claiming(
         with suppress(OSError):
             _path(folder, name).unlink()
     claims = Claims(folder)
-    Thread(target=claims.live, daemon=True).start()
+    Thread(target=_live, args=[claims], daemon=True).start()
     try:
         yield claims
     finally:
