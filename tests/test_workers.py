@@ -396,13 +396,32 @@ class Unknown(Executor):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_an_executor_is_given_a_few_jobs_ahead(tmp_path, known):
-    entries = {f"n{n}": {"n": n} for n in range(200)}
-    slow = lambda settings: time.sleep(0.003) or told(settings)
+    entries = {f"n{n}": {"n": n} for n in range(100)}
+    most = 2 * AHEAD if known else UNKNOWN
+
+    def slow(settings):
+        "As long as there are too few others."
+        for _ in range(300):
+            if pool.most < most:
+                time.sleep(0.005)
+        return told(settings)
+
     with Ahead(2) as pool:
         executor = pool if known else Unknown(pool)
         records = campaign(entries, slow, tmp_path, executor=executor, **QUIET)
     assert list(records) == list(entries)
-    assert pool.most == (2 * AHEAD if known else UNKNOWN)
+    assert pool.most == most
+
+
+@pytest.mark.parametrize("there", ["abc", "c", "a", ""])
+def test_what_is_there_is_not_sent(there):
+    "Also if nothing else is left."
+    executor = Scripted({name: [] for name in "abc"})
+    jobs = {name: Job(told, {"n": name}) for name in "abc"}
+    ready = lambda name: {"there": name} if name in there else True
+    found = dict(outcomes(jobs, executor, ready=ready))
+    assert found == {n: {"there": n} if n in there else {"n": n} for n in "abc"}
+    assert {name for name, _ in executor.alone} == set("abc") - set(there)
 
 
 def test_jobs_that_are_tried_alone_do_not_wait_for_other_processes():

@@ -124,7 +124,8 @@ def _elsewhere(sent: _Sent, queue: _Queue) -> Iterator[tuple[str, Outcome]]:
             if lonely and not sent.open:
                 sent.send(lonely.popleft())
                 alone = True
-            if (came := _come(sent, PAUSE if queue.waiting else None)) is None:
+            wait = None if sent.open and not queue.waiting else PAUSE
+            if (came := _come(sent, wait)) is None:
                 continue
             (name, future), alone = came, False
             if (error := _error(future)) is None:

@@ -165,7 +165,7 @@ def test_two_processes_on_one_folder(script, tmp_path, how, count, tell):
 
 def test_one_of_two_processes_is_killed(script, tmp_path, count, tell):
     "Nobody has looked after it when the other goes on; all cells are measured."
-    cells, again = 30, 0
+    cells, again = 60, 0
     for n in range(count(2, 30)):
         folder, log = tmp_path / f"cells{n}", tmp_path / f"log{n}"
         killed, other = (begin(script, folder, log, cells) for _ in range(2))
@@ -183,7 +183,7 @@ def test_one_of_two_processes_is_killed(script, tmp_path, count, tell):
 
 def test_one_of_two_processes_stops_for_a_while(script, tmp_path, tell):
     "Nobody knows whether it goes on, so its claim is taken over; then it goes on."
-    folder, log, cells = tmp_path / "cells", tmp_path / "log", 30
+    folder, log, cells = tmp_path / "cells", tmp_path / "log", 60
     stopped, other = (begin(script, folder, log, cells, stale=0.5) for _ in range(2))
     in_the_middle(log, 2)
     stopped.send_signal(signal.SIGSTOP)
