@@ -125,6 +125,7 @@ def spread(workers: int | None, scheduler: str | None, seconds: float | None = N
     "Where a campaign measures, and what an entry may take, as its arguments."
     from neural_compile.assembly.programs import refuse
     from neural_compile.experiments import workers as engine
+    from neural_compile.experiments.jobs import Allowance
 
     refuse([] if workers is None or scheduler is None else [
         "workers are started here or found at a scheduler, found both "
@@ -132,7 +133,7 @@ def spread(workers: int | None, scheduler: str | None, seconds: float | None = N
     ])
     where = scheduler if workers is None else workers
     with engine.workers(where) as executor:
-        yield {"executor": executor, "allow": engine.Allowance(seconds)}
+        yield {"executor": executor, "allow": Allowance(seconds)}
 
 
 def typed() -> str:

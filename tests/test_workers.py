@@ -16,6 +16,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -29,15 +30,11 @@ from neural_compile.assembly.programs import InputError
 from neural_compile.cli import app
 from neural_compile.experiments.arena import meetings
 from neural_compile.experiments.campaigns import CampaignError, campaign, write_json
+from neural_compile.experiments.claims import claiming
 from neural_compile.experiments.entries import measure_any
+from neural_compile.experiments.jobs import Allowance, Exceeded, Job
 from neural_compile.experiments.settings import TUNERS, table_cells
-from neural_compile.experiments.workers import (
-    Allowance,
-    Exceeded,
-    Job,
-    outcomes,
-    workers,
-)
+from neural_compile.experiments.workers import AHEAD, UNKNOWN, outcomes, workers
 
 QUIET = dict(progress=False)
 
@@ -275,12 +272,19 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(tmp_pat
 
 
 def test_two_processes_on_one_folder(tmp_path):
-    "Threads here, which take turns more often: each file is whole, each run complete."
-    entries = {f"n{n}": {"n": n} for n in range(40)}
+    "Threads here, which take turns more often: each run complete, each entry once."
+    entries, measured = {f"n{n}": {"n": n} for n in range(40)}, []
+
+    def measure(settings):
+        measured.append(settings["n"])
+        time.sleep(0.001)
+        return told(settings)
+
+    run = partial(campaign, entries, measure, tmp_path, **QUIET)
     with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(campaign, entries, told, tmp_path, **QUIET) for _ in "abcd"]
-        both = [results(run.result()) for run in runs]
-    assert all(run == both[0] for run in both)
+        all_of = [future.result() for future in [pool.submit(run) for _ in "abcd"]]
+    assert all(records == all_of[0] for records in all_of)
+    assert sorted(measured) == list(range(40))
     assert sorted(os.listdir(tmp_path)) == sorted(f"{name}.json" for name in entries)
 
 
@@ -296,6 +300,145 @@ def test_what_another_process_has_measured_is_not_measured_again(tmp_path):
     records = campaign(entries, measure, tmp_path, **QUIET)
     assert mine == [0, 3]
     assert results(records) == {name: {"n": e["n"]} for name, e in entries.items()}
+
+
+def test_what_fails_elsewhere_is_tried_here(tmp_path):
+    "A claim that is released without a record is free."
+    entries, begun = {f"n{n}": {"n": n} for n in range(3)}, threading.Event()
+
+    def fails(settings):
+        begun.set()
+        time.sleep(0.2)
+        raise InputError("not here")
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(campaign, {"n0": {"n": 0}}, fails, tmp_path, **QUIET)
+        begun.wait()
+        records = campaign(entries, told, tmp_path, **QUIET)
+        assert isinstance(other.exception(), CampaignError)
+    assert list(records) == list(entries)
+    assert not list(tmp_path.glob("*.claim"))
+
+
+ABANDONED = {
+    "of a process that ended": {"pid": 2**22 + 1},
+    "of a process with the same number": {"began": "1"},
+}
+
+
+@pytest.mark.parametrize("claim", ABANDONED)
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
+def test_claims_that_are_abandoned_hold_nobody_up(tmp_path, claim):
+    "They are taken over at once, or removed if the record is there."
+    with claiming(tmp_path) as claims:
+        assert claims.take("n1")
+        said = json.loads((tmp_path / "n1.claim").read_bytes())
+    left = json.dumps({**said, **ABANDONED[claim]})
+    for _ in ("no record is there", "its record is there"):
+        (tmp_path / "n1.claim").write_text(left)
+        assert list(campaign({"n1": {"n": 1}}, told, tmp_path, **QUIET)) == ["n1"]
+        assert os.listdir(tmp_path) == ["n1.json"]
+
+
+@pytest.mark.parametrize("left", [b"", b"[]", b'{"host": ', b"\xff"])
+def test_claims_that_say_nothing_hold_up_for_a_while(tmp_path, left, monkeypatch):
+    monkeypatch.setattr("neural_compile.experiments.claims.STALE", 0.3)
+    (tmp_path / "n1.claim").write_bytes(left)
+    begun = time.monotonic()
+    records = campaign({"n1": {"n": 1}, "n2": {"n": 2}}, told, tmp_path, **QUIET)
+    assert list(records) == ["n1", "n2"] and time.monotonic() - begun > 0.3
+    assert sorted(os.listdir(tmp_path)) == ["n1.json", "n2.json"]
+
+
+@pytest.mark.parametrize("call", ["open", "rename", "link", "utime", "unlink"])
+def test_where_claims_cannot_be_made_entries_are_measured(tmp_path, call, monkeypatch):
+    "Each of the calls that claims need fails, one by one."
+    monkeypatch.setattr("neural_compile.experiments.claims.STALE", 0.0)
+    (tmp_path / "n1.claim").write_text("?")
+    real = getattr(os, call)
+
+    def fails(path, *how, **options):
+        if str(path).endswith(".claim"):
+            raise OSError(errno.EPERM, "Operation not permitted")
+        return real(path, *how, **options)
+
+    monkeypatch.setattr(os, call, fails)
+    records = campaign({"n1": {"n": 1}, "n2": {"n": 2}}, told, tmp_path, **QUIET)
+    assert results(records) == {"n1": {"n": 1}, "n2": {"n": 2}}
+
+
+class Ahead(ThreadPoolExecutor):
+    "Notes how many jobs it has."
+
+    def __init__(self, count):
+        super().__init__(count)
+        self.open, self.most, self.lock = 0, 0, threading.Lock()
+
+    def submit(self, *args, **options):
+        with self.lock:
+            self.open += 1
+            self.most = max(self.most, self.open)
+        future = super().submit(*args, **options)
+        future.add_done_callback(self.end)
+        return future
+
+    def end(self, _):
+        with self.lock:
+            self.open -= 1
+
+
+class Unknown(Executor):
+    "Hands on what it is given, and does not say to how many."
+
+    def __init__(self, pool):
+        self.submit = pool.submit
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_executor_is_given_a_few_jobs_ahead(tmp_path, known):
+    entries = {f"n{n}": {"n": n} for n in range(100)}
+    most = 2 * AHEAD if known else UNKNOWN
+
+    def slow(settings):
+        "As long as there are too few others."
+        for _ in range(300):
+            if pool.most < most:
+                time.sleep(0.005)
+        return told(settings)
+
+    with Ahead(2) as pool:
+        executor = pool if known else Unknown(pool)
+        records = campaign(entries, slow, tmp_path, executor=executor, **QUIET)
+    assert list(records) == list(entries)
+    assert pool.most == most
+
+
+@pytest.mark.parametrize("there", ["abc", "c", "a", ""])
+def test_what_is_there_is_not_sent(there):
+    "Also if nothing else is left."
+    executor = Scripted({name: [] for name in "abc"})
+    jobs = {name: Job(told, {"n": name}) for name in "abc"}
+    ready = lambda name: {"there": name} if name in there else True
+    found = dict(outcomes(jobs, executor, ready=ready))
+    assert found == {n: {"there": n} if n in there else {"n": n} for n in "abc"}
+    assert {name for name, _ in executor.alone} == set("abc") - set(there)
+
+
+def test_jobs_that_are_tried_alone_do_not_wait_for_other_processes():
+    "Which may wait for these very jobs."
+    done, asked = set(), []
+
+    def ready(name):
+        asked.append(name)
+        assert len(asked) < 50, "it waits for ever"
+        return name == "a" or "a" in done
+
+    executor = Scripted({"a": [BrokenExecutor("it died")], "b": []})
+    jobs = {name: Job(told, {"n": name}) for name in "ba"}
+    for name, outcome in outcomes(jobs, executor, ready=ready):
+        assert outcome == {"n": name}
+        done.add(name)
+    assert done == {"a", "b"}
 
 
 def test_no_part_is_left(tmp_path, monkeypatch):

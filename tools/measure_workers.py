@@ -18,8 +18,9 @@ from statistics import median
 
 from neural_compile.experiments.campaigns import campaign, versions, write_json
 from neural_compile.experiments.entries import measure_any
+from neural_compile.experiments.jobs import Job
 from neural_compile.experiments.settings import TUNERS, table_cells
-from neural_compile.experiments.workers import Job, outcomes, workers
+from neural_compile.experiments.workers import outcomes, workers
 from neural_compile.shell import use_machine
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,13 +9,13 @@ __all__ = ['Arrays', 'KINDS_SAVED', 'LATER', 'VERSION', 'LONGEST_HEADER',
            'too_large', 'save', 'read_parts', 'load']
 
 # %% ../../nbs/compiler/2_files.ipynb #2-files-010
-import hashlib
+import io
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import BinaryIO
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialized
 
 # %% ../../nbs/compiler/2_files.ipynb #2-files-010b
+from ..assembly.disk import checksum, write_whole
 from ..assembly.execution import size_faults
 from ..assembly.parsing import ProgramError
 from neural_compile.assembly.programs import (
@@ -127,26 +128,32 @@ def digest(
     version: str = VERSION,  # Of the format, "1" or "2"
 ) -> str:
     "A checksum of all that is in a file, to tell damage."
-    whole = hashlib.sha256(header.encode())
+    return checksum(_said(arrays, header, kind, version))
+
+
+def _said(arrays: Arrays, *about: str) -> Iterator[str | bytes]:
+    "All that is in a file, piece by piece."
+    header, kind, version = about
+    yield header
     if version != "1":
         shapes = [[name, str(a.dtype), a.shape] for name, a in sorted(arrays.items())]
-        whole.update(json.dumps([kind, version, shapes]).encode())
+        yield json.dumps([kind, version, shapes])
     for name in sorted(arrays):
-        whole.update(name.encode())
-        whole.update(arrays[name].tobytes())
-    return whole.hexdigest()
-
+        yield name
+        yield arrays[name].tobytes()
 
 # %% ../../nbs/compiler/2_files.ipynb #2-files-limits
 LONGEST_HEADER = 2**24  # Bytes
 LARGEST_FILE = 2**30  # Bytes
 
 
-def too_large(path: str | Path) -> list[str]:
-    "Why a file is not opened at all, if so."
-    with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        size = file.seek(0, os.SEEK_END)
+def too_large(
+    path: str | Path,  # As it is named in what is said
+    file: BinaryIO,  # Open, at its beginning
+) -> list[str]:
+    "Why a file is not read or written at all, if so."
+    header = int.from_bytes(file.read(8), "little")
+    size = file.seek(0, io.SEEK_END)
     rule, faults = "a neural_compile file has at most", []
     if size > LARGEST_FILE:
         faults.append(f"{rule} {LARGEST_FILE:,} bytes; {path} has {size:,}.")
@@ -178,14 +185,9 @@ def save(
     path: str | Path,  # By custom it ends in .safetensors
 ):
     "Write an object to a file, whole or not at all."
-    arrays, metadata = _packed(x)
-    part = Path(f"{path}.{os.getpid()}.part")  # Two may save to one place
-    try:
-        part.write_bytes(serialized(arrays, metadata))
-        refuse(too_large(part))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    content = serialized(*_packed(x))
+    refuse(too_large(path, io.BytesIO(content)))
+    write_whole(path, content)
 
 
 # %% ../../nbs/compiler/2_files.ipynb #2-files-027
@@ -193,7 +195,8 @@ def read_parts(
     path: str | Path,
 ) -> tuple[dict[str, str], Arrays]:
     "The metadata and the arrays of a file that is whole and ours."
-    refuse(too_large(path))
+    with open(path, "rb") as opened:
+        refuse(too_large(path, opened))
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         arrays = {name: file.get_tensor(name) for name in file.keys()}

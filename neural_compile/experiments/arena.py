@@ -22,10 +22,10 @@ from ..assembly.suites import suites
 from ..assembly.tasks import Task
 from .campaigns import campaign, read_json, write_json
 from .constraints import CONSTRAINTS
+from .jobs import Allowance
 from .populations import POPULATIONS
 from .rivals import SEARCHES, Limits, Rival, fits
 from .trained import NETWORKS
-from .workers import Allowance
 
 # %% ../../nbs/experiments/16_arena.ipynb #bf7c3706
 RIVALS: dict[str, Rival] = {**SEARCHES, **POPULATIONS, **CONSTRAINTS, **NETWORKS}

@@ -8,14 +8,12 @@ __all__ = ['PACKAGES', 'PARTS', 'HOPELESS', 'versions', 'write_json', 'read_json
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #4-campaigns-002
 import gzip
-import hashlib
 import json
 import os
 import platform
 import re
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import closing
@@ -26,8 +24,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..assembly.disk import checksum, write_whole
 from ..assembly.programs import refuse
-from .workers import Allowance, Job, Outcome, outcomes
+from .claims import Claims, claimed_in, claiming
+from .jobs import Allowance, Job, Outcome
+from .workers import outcomes
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #4-campaigns-009
 PACKAGES = ("neural_compile", "jax", "jaxlib", "equinox", "optax", "numpy", "numba")
@@ -64,17 +65,9 @@ def write_json(
     sure: bool = False,  # Wait for the disk: it is there after a power cut, too
 ):
     "Write a file whole or not at all; compressed, if it is called .gz."
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
     text = (json.dumps(data, indent=1) + "\n").encode()
-    try:
-        with part.open("wb") as file:
-            file.write(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
-            file.flush()
-            if sure:
-                os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    packed = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text
+    write_whole(path, packed, sure)
 
 
 def read_json(path: Path) -> Any:
@@ -87,7 +80,7 @@ PARTS = {"settings", "result", "seconds", "versions"}  # Of a record
 
 
 def _checksum(record: dict) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    return checksum([json.dumps(record, sort_keys=True)])
 
 
 def _keep(path: Path, record: dict, sure: bool = False):
@@ -133,6 +126,18 @@ def _known(entries: Mapping[str, dict], folder: Path) -> dict[str, dict]:
     refuse(faults)
     return known
 
+# %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-ready
+def _ready(entries: Mapping[str, dict], claims: Claims, name: str) -> dict | bool:
+    "The record of an entry, if it is there; otherwise, whether it is claimed here."
+    known = lambda: _known({name: entries[name]}, claims.folder).get(name)
+    if record := known():
+        return record
+    if not claims.take(name):
+        return False
+    if record := known():  # It was written just before it was claimed
+        claims.release(name)
+    return record or True
+
 # %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-write-2
 HOPELESS = 20  # Failures, without a record, that end a campaign
 
@@ -156,18 +161,21 @@ def _unwritten(folder: Path, name: str, record: dict, error: OSError) -> Campaig
     says = f"records are written to {folder}, and that of {name} could not be: {error}."
     return CampaignError(f"{says} {kept}, and call again.", {name: record}, {})
 
-
-def _write(folder: Path, name: str, record: dict):
-    "Write a record, if nobody else has; tried three times."
+# %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-written
+def _written(folder: Path, name: str, record: dict) -> dict:
+    "Write a record, tried three times; if another process has, take its."
+    path = folder / f"{name}.json"
     for pause in (0.1, 1.0, None):
         try:
-            if not (path := folder / f"{name}.json").exists():
-                _keep(path, record, sure=record["seconds"] > 0.1)
-            return
+            if path.exists():
+                return _read(path)
+            _keep(path, record, sure=record["seconds"] > 0.1)
+            break
         except OSError as error:
             if pause is None:
                 raise _unwritten(folder, name, record, error) from error
             time.sleep(pause)
+    return record
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-write-2b
 def _check_names(names: Mapping[str, dict]):
@@ -195,24 +203,24 @@ def _opened(entries: Mapping[str, dict], folder: Path) -> dict[str, dict]:
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #5-campaigns-write-3
 def _write_results(
-    results: Iterator[tuple[str, Outcome]], folder: Path, done: dict, bar: tqdm
+    results: Iterator[tuple[str, Outcome]], claims: Claims, done: dict, bar: tqdm
 ) -> dict[str, Exception]:  # What failed
-    "Write each record as it comes; an interrupt ends it."
+    "Write each record as it comes, and release its claim; an interrupt ends it."
     failed, before = {}, len(done)
     try:
         for name, outcome in results:
             if isinstance(outcome, dict):
-                _write(folder, name, outcome)
-                done[name] = outcome
+                done[name] = _written(claims.folder, name, outcome)
                 bar.update()
-                continue
-            failed[name] = outcome
-            bar.set_postfix(failed=len(failed))
+            else:
+                failed[name] = outcome
+                bar.set_postfix(failed=len(failed))
+            claims.release(name)
             if len(failed) >= HOPELESS and len(done) == before:
                 break
     except KeyboardInterrupt:
         bar.write(
-            f"interrupted: {len(done)} of {bar.total} entries are in {folder}; "
+            f"interrupted: {len(done)} of {bar.total} entries are in {claims.folder}; "
             "the same call goes on from there"
         )
         failed.clear()
@@ -253,16 +261,15 @@ def campaign(
     "Measure each entry that the folder does not have."
     folder = Path(folder)
     done = _opened(entries, folder)
-    jobs = {
-        name: Job(partial(_measured, measure), settings, allow)
-        for name, settings in entries.items()
-        if name not in done
-    }
-    there = lambda name: _known({name: entries[name]}, folder).get(name)
-    results = outcomes(jobs, executor, title=title, there=there)
+    recorded = partial(_measured, measure)
+    left = {name: entries[name] for name in entries if name not in done}
+    jobs = {name: Job(recorded, settings, allow) for name, settings in left.items()}
     count = dict(total=len(entries), initial=len(done), unit=" entries")
-    with tqdm(desc=title, disable=not progress, **count) as bar, closing(results):
-        failed = _write_results(results, folder, done, bar)
+    bar = tqdm(desc=title, disable=not progress, **count)
+    with bar, claiming(folder, done) as claims:
+        ready = partial(_ready, entries, claims)
+        with closing(outcomes(jobs, executor, title=title, ready=ready)) as results:
+            failed = _write_results(results, claims, done, bar)
     _reported(folder, done, len(entries), failed)
     return {name: done[name] for name in entries if name in done}
 
@@ -271,17 +278,18 @@ def entries_picture(
     entries: Mapping[str, dict],  # As given to `campaign`
     folder: str | Path,  # As given to `campaign`
 ):
-    "A square an entry: filled, with its seconds, if the folder has it."
+    "A square an entry: filled, with its seconds, if it is there, pale if claimed."
     import matplotlib.pyplot as plt
 
     wide = min(12, len(entries))
     high = -(-len(entries) // wide)
     fig, ax = plt.subplots(figsize=(0.9 * wide, 0.8 * high), layout="constrained")
     plt.close(fig)
-    known = _known(entries, Path(folder))
+    known, claimed = _known(entries, Path(folder)), claimed_in(Path(folder))
     for n, name in enumerate(entries):
         x, y = n % wide, -(n // wide)
-        colour = "#0b3c6f" if name in known else "none"
+        colour = "#a5c8e4" if name in claimed else "none"
+        colour = "#0b3c6f" if name in known else colour
         ax.add_patch(
             plt.Rectangle((x, y), 0.9, 0.55, facecolor=colour, edgecolor="0.5")
         )

@@ -29,6 +29,7 @@ from ..assembly.verification import Clock, verify
 from ..compiler.controllers import Controller
 from .campaigns import campaign
 from .entries import WAYS, measure_any
+from .jobs import Allowance
 from neural_compile.experiments.settings import (
     COLUMNS,
     FEW,
@@ -37,7 +38,6 @@ from neural_compile.experiments.settings import (
     tuned_entry,
 )
 from .table1 import Table
-from .workers import Allowance
 from ..loss.decoding import Walk, decodings
 from ..loss.starts import Start
 from ..loss.training import Training

@@ -18,6 +18,7 @@ import numpy as np
 # %% ../../nbs/experiments/8_table1.ipynb #8-table1-003
 from .campaigns import campaign, read_json, write_json
 from .entries import CLAIMS, measure_any, without_claims
+from .jobs import Allowance
 from .recovery import Rate
 from neural_compile.experiments.settings import (
     COLUMNS,
@@ -27,7 +28,6 @@ from neural_compile.experiments.settings import (
     TUNERS,
     table_cells,
 )
-from .workers import Allowance
 
 # %% ../../nbs/experiments/8_table1.ipynb #8-table1-008
 class Rated:

@@ -7,12 +7,11 @@ __all__ = ['GROUP', 'LearningWatcher', 'known_lists', 'LookAtLearners', 'Trained
            'Course', 'Checkpoint', 'train']
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-002
-import hashlib
 import io
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +27,7 @@ from tqdm.auto import tqdm
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-imports
 from ..assembly.answers import Stopped, Why
+from ..assembly.disk import checksum, write_whole
 from ..assembly.engine import value_table
 from ..assembly.programs import InputError
 from neural_compile.layers.learners import (
@@ -173,17 +173,20 @@ def _advance(course: Course, pool: ThreadPoolExecutor):
     course.step += CHUNK
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-digest
-def _digest(course: Course) -> str:
-    "A name for all that the numbers of a course depend on."
+def _about(course: Course) -> Iterator[str | bytes]:
+    "All that the numbers of a course depend on, piece by piece."
     machine = course.about[0].machine
     names = [instruction.name for instruction in machine.instructions]
-    told = repr((course.about, names, jax.__version__))
-    sha = hashlib.sha256(told.encode())
-    sha.update(value_table(machine.instructions, machine.base).tobytes())
+    yield repr((course.about, names, jax.__version__))
+    yield value_table(machine.instructions, machine.base).tobytes()
     arrays = course.groups, course.batch, jax.random.key_data(course.key)
     for leaf in jax.tree.leaves(eqx.filter(arrays, eqx.is_array)):
-        sha.update(np.asarray(leaf).tobytes())
-    return sha.hexdigest()[:16]
+        yield np.asarray(leaf).tobytes()
+
+
+def _digest(course: Course) -> str:
+    "A name for all that the numbers of a course depend on."
+    return checksum(_about(course))[:16]
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-restore
 def _kept(course: Course) -> tuple:
@@ -193,13 +196,12 @@ def _kept(course: Course) -> tuple:
 
 def _write(look: LookAtLearners, path: Path):
     "Write a course down, whole or not at all."
-    part, state = path.with_suffix(".part"), io.BytesIO()
+    state = io.BytesIO()
     about = {"step": look.step, "staying": look.staying.tolist()}
     state.write(json.dumps(about).encode() + b"\n")
     eqx.tree_serialise_leaves(state, _kept(look.course))
-    checksum = hashlib.sha256(state.getvalue()).hexdigest()
-    part.write_bytes(checksum.encode() + b"\n" + state.getvalue())
-    os.replace(part, path)
+    content = state.getvalue()
+    write_whole(path, checksum([content]).encode() + b"\n" + content)
 
 # %% ../../nbs/layers/5_courses.ipynb #5-courses-restore-2
 def _checked(content: bytes) -> io.BytesIO:
@@ -207,7 +209,7 @@ def _checked(content: bytes) -> io.BytesIO:
     said, _, state = content.partition(b"\n")
     if said.startswith(b"{"):  # From before there were checksums
         return io.BytesIO(content)
-    if said != hashlib.sha256(state).hexdigest().encode():
+    if said != checksum([state]).encode():
         raise ValueError("it does not match its checksum")
     return io.BytesIO(state)
 

@@ -21,10 +21,12 @@ from neural_compile.experiments.campaigns import CampaignError, campaign
 SCRIPT = """
 import os, resource, signal, sys, time
 from concurrent.futures import ProcessPoolExecutor
+from neural_compile.experiments import claims
 from neural_compile.experiments.campaigns import campaign
 
 folder, log, cells, how = sys.argv[1:]
 seconds = 0.02
+claims.STALE = float(os.environ.get("STALE", claims.STALE))
 
 def note(word, n):
     "One line, in one write, by whichever process."
@@ -60,11 +62,14 @@ def script(tmp_path):
     return path
 
 
-def begin(script, folder, log, cells, how="here"):
+def begin(script, folder, log, cells, how="here", stale=60):
     "A campaign in a process group of its own."
     command = [sys.executable, script, folder, log, str(cells), how]
     return subprocess.Popen(
-        [*map(str, command)], start_new_session=True, stderr=subprocess.PIPE
+        [*map(str, command)],
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "STALE": str(stale)},
     )
 
 
@@ -129,14 +134,67 @@ def test_a_campaign_that_is_killed_again_and_again(script, tmp_path, count, tell
     assert len(done) > 0 and (lost, changed, twice) == (False, 0, 0)
 
 
-def test_two_processes_on_one_folder(script, tmp_path, count, tell):
-    folder, cells, log = tmp_path / "cells", count(20, 200), tmp_path / "log"
-    pair = [begin(script, folder, log, cells) for _ in range(2)]
-    assert [process.wait() for process in pair] == [0, 0]
+def counted(log, word):
+    "How often each cell has begun, or ended."
+    return Counter(f"n{w[1]}" for w in words(log) if w[0] == word)
+
+
+def in_the_middle(log, before):
+    "Wait until so many processes work, and some cells have been measured."
+    started(log, before - 1)
+    for _ in range(3000):
+        if sum(w[0] == "end" for w in words(log)) >= 4:
+            return
+        time.sleep(0.005)
+    raise AssertionError("nothing is measured")
+
+
+@pytest.mark.parametrize("how", [("here", "here"), ("here", "pool")])
+def test_two_processes_on_one_folder(script, tmp_path, how, count, tell):
+    "They share the cells: each is measured once."
+    folder, cells, log = tmp_path / "cells", count(30, 300), tmp_path / "log"
+    pair = [begin(script, folder, log, cells, word) for word in how]
+    assert [process.wait(timeout=100) for process in pair] == [0, 0]
     assert values(folder) == {f"n{n}": n**2 for n in range(cells)}
-    ends = Counter(w[1] for w in words(log) if w[0] == "end")
+    ends = counted(log, "end")
     tell("cells of two processes on one folder", cells)
     tell("cells that both of two processes measured", sum(n > 1 for n in ends.values()))
+    assert ends == Counter(values(folder).keys())
+    assert not list(folder.glob("*.claim"))
+
+
+def test_one_of_two_processes_is_killed(script, tmp_path, count, tell):
+    "Nobody has looked after it when the other goes on; all cells are measured."
+    cells, again = 60, 0
+    for n in range(count(2, 30)):
+        folder, log = tmp_path / f"cells{n}", tmp_path / f"log{n}"
+        killed, other = (begin(script, folder, log, cells) for _ in range(2))
+        in_the_middle(log, 2)
+        killed.kill()
+        assert other.wait(timeout=30) == 0
+        kill(killed, group=False)
+        assert values(folder) == {f"n{n}": n**2 for n in range(cells)}
+        assert not list(folder.glob("*.claim"))
+        again += (twice := counted(log, "begin").total() - cells)
+        assert twice <= 1  # What the other had begun
+    tell("times that one of two processes was killed", count(2, 30))
+    tell("cells begun again after it", again)
+
+
+def test_one_of_two_processes_stops_for_a_while(script, tmp_path, tell):
+    "Nobody knows whether it goes on, so its claim is taken over; then it goes on."
+    folder, log, cells = tmp_path / "cells", tmp_path / "log", 60
+    stopped, other = (begin(script, folder, log, cells, stale=0.5) for _ in range(2))
+    in_the_middle(log, 2)
+    stopped.send_signal(signal.SIGSTOP)
+    assert other.wait(timeout=30) == 0
+    there = records(folder)
+    assert values(folder) == {f"n{n}": n**2 for n in range(cells)}
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(timeout=30) == 0
+    assert records(folder) == there and not list(folder.glob("*.claim"))
+    assert counted(log, "begin").total() <= cells + 1
+    tell("times that one of two processes was stopped", 1)
 
 
 def square(settings):
