@@ -41,7 +41,7 @@ from neural_compile.synthesis.values import (
     Tree,
     Values,
     ahead,
-    arithmetic,
+    comparing,
     filled,
     primitives,
     setting,
@@ -124,7 +124,7 @@ class ListGround(NamedTuple):
     given: Examples  # In the form of edits
     home: Setting  # Registers, numbers before lists, and tables
     reading: list  # Operations on whole lists
-    computing: list  # For each element: without `read`, with `over`
+    computing: list  # For each element: without `read`
     folds: Folds
 
 # %% ../../nbs/synthesis/13_drafts.ipynb #12-drafts-015
@@ -140,10 +140,12 @@ def list_ground(task: Task, shown: Examples, layout: Layout) -> ListGround:
     home = setting(given, task.instructions)
     numbers = {f"m{k}": v for k, v in enumerate(layout.numbers(shown))}
     home = replace(home, leaves={**home.leaves, **numbers})
-    reading, each = primitives(task.instructions), arithmetic(task.instructions)
-    computing = [o for o in each if o.name != "read"]
-    folds = Folds(_functions(home, [o for o in computing if o in reading]), [[]])
-    return ListGround(room_of(task), layout, given, home, reading, computing, folds)
+    reading = primitives(task.instructions)
+    computing = [o for o in reading if o.name != "read"]
+    folds = Folds(_functions(home, computing), [[]])
+    each = comparing(task.instructions) if numbers else []
+    operations = reading, [*computing, *each]
+    return ListGround(room_of(task), layout, given, home, *operations, folds)
 
 # %% ../../nbs/synthesis/13_drafts.ipynb #12-drafts-017
 MOST = 3  # Of an edit, with its trees

@@ -24,7 +24,8 @@ from neural_compile.synthesis.values import (
     Setting,
     Tree,
     Values,
-    arithmetic,
+    comparing,
+    primitives,
     setting,
 )
 
@@ -117,7 +118,8 @@ class Terms:
 
 def terms_of(states: States, instructions: Sequence[Instruction]) -> Terms:
     "No trees yet."
-    return Terms(states, Values(states.where, arithmetic(instructions)))
+    operations = primitives(instructions) + comparing(instructions)
+    return Terms(states, Values(states.where, operations))
 
 # %% ../../nbs/synthesis/15_states.ipynb #15-states-014
 def _level(values: Values, cost: int) -> Costed:

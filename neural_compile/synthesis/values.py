@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Tree', 'Leaves', 'NONE', 'Made', 'OVER', 'PART', 'Setting', 'setting',
            'text', 'holes', 'filled', 'Operation', 'primitives',
-           'arithmetic', 'Values', 'ahead', 'iterations']
+           'comparing', 'Values', 'ahead', 'iterations']
 
 # %% ../../nbs/synthesis/4_values.ipynb #4-values-009
 import itertools
@@ -124,10 +124,9 @@ def primitives(
 OVER = Operation("over", ("sub", ("max", "?0", "?1"), "?1"))
 
 
-def arithmetic(instructions: Sequence[Instruction]) -> list[Operation]:
-    "Instructions that compute, `read`, and `over`, if it can be made."
-    known = {i.name for i in instructions}
-    return primitives(instructions) + [OVER] * ({"max", "sub"} <= known)
+def comparing(instructions: Sequence[Instruction]) -> list[Operation]:
+    "`over`, if it can be made."
+    return [OVER] * ({"max", "sub"} <= {i.name for i in instructions})
 
 
 # %% ../../nbs/synthesis/4_values.ipynb #4-values-025
