@@ -34,6 +34,8 @@ from neural_compile.synthesis.edits import (
     offsets,
     whole,
 )
+
+# %% ../../nbs/synthesis/13_drafts.ipynb #13-drafts-imports3
 from .layouts import Layout
 from .search import Room, room_of
 from neural_compile.synthesis.values import (

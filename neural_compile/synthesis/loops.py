@@ -20,7 +20,7 @@ from .search import Room
 from .states import NUMBERS
 from .stores import answer_of
 from .values import Tree, text
-from .writing import Writing, repeat
+from .writing import Writing, repeat, store
 
 # %% ../../nbs/synthesis/16_loops.ipynb #16-loops-007
 class Loop(NamedTuple):
@@ -47,8 +47,7 @@ class Loop(NamedTuple):
         step = [f"a = {text(self.step)}"] * (carries and self.step != "a")
         begin = [f"a = {text(self.start)}"] * carries + [f"i = {self.place}"]
         rounds = f"until {stop}: {', '.join([*[write] * self.each, *step, 'i + 1'])}"
-        end = [] if self.each else [write]
-        return "; ".join([", ".join(begin), rounds, *end])
+        return "; ".join([", ".join(begin), rounds, *[write] * (not self.each)])
 
 # %% ../../nbs/synthesis/16_loops.ipynb #16-loops-009
 def lower_loop(loop: Loop, room: Room = Room()) -> Answer | None:
@@ -92,7 +91,7 @@ def _assembly(loop: Loop, room: Room) -> Answer | None:
     repeat(w, _left(bare), lambda: _round(loop, w))
     during = len(w.rows) - before - 2  # Without labels
     if not loop.each:
-        w.store(bare.address, bare.value)
+        store(w, bare.address, bare.value)
     answer = answer_of(w.rows, room)
     if answer is None or loop.test:
         return answer
@@ -115,11 +114,11 @@ def _round(loop: Loop, w: Writing):
     if "x" in set().union(*map(leaves_in, trees)):
         w.put("read", "i", to="x")
     if loop.each and not (once and carries):
-        w.store(loop.address, loop.value)
+        store(w, loop.address, loop.value)
     if carries:
         w.let("a", loop.step)
     if loop.each and once and carries:
-        w.store(loop.address, "a")
+        store(w, loop.address, "a")
     if "i" in w.names:
         w.put("inc", "i", to="i")
 

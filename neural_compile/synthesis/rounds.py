@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['AT_ONCE', 'MOST', 'Found', 'TESTED', 'STOPS', 'Paths', 'Ground',
-           'ground_from', 'asked_cell', 'Rounds']
+           'paths_of', 'addresses_of', 'carried', 'ground_from',
+           'asked_cell', 'Rounds']
 
 # %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-003
 import itertools
@@ -26,6 +27,8 @@ from neural_compile.synthesis.search import (
     Search,
     room_of,
 )
+
+# %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-i2
 from neural_compile.synthesis.states import (
     FULL,
     Costed,
@@ -49,7 +52,7 @@ class Paths(NamedTuple):
     orbits: np.ndarray  # [n, examples, rounds]
     numbers: np.ndarray  # Of each among all pairs of a step and a start
 
-
+# %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-ground
 @dataclass
 class Ground:
     "What loops from one place have in common."
@@ -73,26 +76,29 @@ class Ground:
             self.tests.append(stops_of(self.terms, len(self.tests), self.tested))
         return self.tests[cost]
 
-    def paths_of(self, cost: int) -> Paths:
-        "Orbits by steps of a cost, that no cheaper step has."
-        while len(self.paths) <= cost:
-            steps = self.terms.of_cost(len(self.paths)).rows
-            every = orbits(steps, self.begins.rows, self.terms.states.shape)
-            hashes = hashes_of(every.reshape(len(every), -1))
-            new = np.flatnonzero(self.walked.add(hashes))
-            self.paths.append(Paths(every[new], new))
-        return self.paths[cost]
+# %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-paths
+def paths_of(g: Ground, cost: int) -> Paths:
+    "Orbits by steps of a cost, that no cheaper step has."
+    while len(g.paths) <= cost:
+        steps = g.terms.of_cost(len(g.paths)).rows
+        every = orbits(steps, g.begins.rows, g.terms.states.shape)
+        hashes = hashes_of(every.reshape(len(every), -1))
+        new = np.flatnonzero(g.walked.add(hashes))
+        g.paths.append(Paths(every[new], new))
+    return g.paths[cost]
 
-    def addresses_of(self, cost: int) -> Costed:
-        "Where a round may write: at its place, or anywhere else."
-        every, place = self.terms.of_cost(cost), self.terms.states.where.leaves["i"]
-        some = np.flatnonzero((every.rows == place).all(1) == self.here)
-        return Costed(every.rows[some], lambda n: every.tree(int(some[n])))
 
-    def carried(self, cost: int, n: int) -> tuple[Tree, Tree]:
-        "Start and step of an orbit."
-        step, start = divmod(int(self.paths_of(cost).numbers[n]), len(self.begins.rows))
-        return self.begins.tree(start), self.terms.of_cost(cost).tree(step)
+def addresses_of(g: Ground, cost: int) -> Costed:
+    "Where a round may write: at its place, or anywhere else."
+    every, place = g.terms.of_cost(cost), g.terms.states.where.leaves["i"]
+    some = np.flatnonzero((every.rows == place).all(1) == g.here)
+    return Costed(every.rows[some], lambda n: every.tree(int(some[n])))
+
+
+def carried(g: Ground, cost: int, n: int) -> tuple[Tree, Tree]:
+    "Start and step of an orbit."
+    step, start = divmod(int(paths_of(g, cost).numbers[n]), len(g.begins.rows))
+    return g.begins.tree(start), g.terms.of_cost(cost).tree(step)
 
 # %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-012
 def ground_from(task: Task, given: Examples, place: int, here: bool) -> Ground:
@@ -135,10 +141,10 @@ def _parts(many: int, each: int) -> Iterator[slice]:
     for at in range(0, many, step):
         yield slice(at, at + step)
 
-
+# %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-end
 def _at_the_end(g: Ground, cell: int, costs: tuple[int, int, int]) -> Iterator[Found]:
     "Loops by the costs of step, test and value that leave a number in a cell."
-    paths, tests = g.paths_of(costs[0]).orbits, g.stops_of(costs[1])
+    paths, tests = paths_of(g, costs[0]).orbits, g.stops_of(costs[1])
     values, shape = g.terms.of_cost(costs[2]), g.terms.states.shape
     wanted = g.given.target[:, cell].astype(np.int16)
     for part in _parts(len(paths), tests.goes.shape[1]):
@@ -150,7 +156,7 @@ def _at_the_end(g: Ground, cell: int, costs: tuple[int, int, int]) -> Iterator[F
             loops = []
             for n, k in pairs:
                 path, test = some[n, -2:].tolist()
-                start, step = g.carried(costs[0], part.start + path)
+                start, step = carried(g, costs[0], part.start + path)
                 write = tests.pair(test), str(cell), values.tree(k)
                 loops.append(Loop(start, g.place, step, *write))
             yield len(some) * len(values.rows), loops
@@ -169,8 +175,8 @@ STOPS = 4  # Tests of a loop that are run
 
 def _in_rounds(g: Ground, costs: tuple[int, int, int]) -> Iterator[Found]:
     "Loops by the costs of step, address and value that write a cell in each round."
-    paths = g.paths_of(costs[0]).orbits
-    addresses, values = g.addresses_of(costs[1]), g.terms.of_cost(costs[2])
+    paths = paths_of(g, costs[0]).orbits
+    addresses, values = addresses_of(g, costs[1]), g.terms.of_cost(costs[2])
     given, shape = g.given, g.terms.states.shape
     goal = given.memory, given.target, given.mask
     each = len(addresses.rows) * len(values.rows)
@@ -178,14 +184,14 @@ def _in_rounds(g: Ground, costs: tuple[int, int, int]) -> Iterator[Found]:
         found = writes(paths[part], addresses.rows, values.columns, goal, shape)
         loops = []
         for n, w, v, *stops in found.tolist():
-            start, step = g.carried(costs[0], part.start + n)
+            start, step = carried(g, costs[0], part.start + n)
             value = step if v < 0 else values.tree(v)
             for test in _stopping(g, paths[part][n], np.array(stops)):
                 write = addresses.tree(w), value
                 loops.append(Loop(start, g.place, step, test, *write, True))
         yield len(paths[part]) * each, loops
 
-
+# %% ../../nbs/synthesis/17_rounds.ipynb #17-rounds-stop
 def _stopping(g: Ground, orbit: np.ndarray, stops: np.ndarray) -> list:
     "Tests that stop an orbit in time, or none, if a clock can."
     first, last = np.split(stops, 2)

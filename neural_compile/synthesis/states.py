@@ -46,7 +46,7 @@ class States(NamedTuple):
         "How many examples, values, and rounds."
         return self.examples, self.base, self.rounds
 
-
+# %% ../../nbs/synthesis/15_states.ipynb #15-states-s1
 def states_of(
     given: Examples,
     place: int,  # Where i begins
@@ -97,7 +97,7 @@ class Costed:
         "Values point by point, [points, trees]."
         return np.ascontiguousarray(self.rows.T)
 
-
+# %% ../../nbs/synthesis/15_states.ipynb #15-states-s2
 FULL = 2  # The highest cost of which all trees are listed
 
 

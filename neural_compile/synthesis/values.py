@@ -59,11 +59,8 @@ def setting(
     given: Examples, instructions: Sequence[Instruction] = INSTRUCTIONS
 ) -> Setting:
     "The start of each example: zero and the preloaded registers are leaves."
-    tables = {
-        i.name: table.astype(np.int16)
-        for i, table in zip(instructions, value_table(instructions, given.base))
-        if i.function
-    }
+    rows = zip(instructions, value_table(instructions, given.base))
+    tables = {i.name: table.astype(np.int16) for i, table in rows if i.function}
     leaves = {"0": np.zeros(len(given), np.int16)}
     for register, values in given.given.items():
         leaves[f"r{register}"] = values.astype(np.int16)
