@@ -32,7 +32,7 @@ from neural_compile.experiments.arena import meetings
 from neural_compile.experiments.campaigns import CampaignError, campaign, write_json
 from neural_compile.experiments.claims import claiming
 from neural_compile.experiments.entries import measure_any
-from neural_compile.experiments.jobs import Allowance, Exceeded, Job
+from neural_compile.experiments.jobs import Allowance, EntryJob, Exceeded
 from neural_compile.experiments.settings import TUNERS, table_cells
 from neural_compile.experiments.workers import AHEAD, UNKNOWN, outcomes, workers
 
@@ -177,7 +177,7 @@ def test_every_job_has_one_outcome_within_its_tries(scripts, tries):
     script = {str(n): list(outcomes) for n, outcomes in enumerate(scripts)}
     executor = Scripted({name: list(todo) for name, todo in script.items()})
     allow = Allowance(tries=tries)
-    jobs = {name: Job(told, {"n": name}, allow) for name in script}
+    jobs = {name: EntryJob(told, {"n": name}, allow) for name in script}
     found = list(outcomes(jobs, executor))
     assert sorted(name for name, _ in found) == sorted(script)
     for name, outcome in found:
@@ -195,7 +195,7 @@ def test_an_interrupt_at_any_moment_is_told(tmp_path):
     entries = {f"n{n}": {"n": n} for n in range(19)}
     for seconds in (1e-9, 1e-5, 1e-4, 1e-3):
         allow = Allowance(seconds=seconds, tries=1)
-        jobs = {name: Job(told, settings, allow) for name, settings in entries.items()}
+        jobs = {name: EntryJob(told, how, allow) for name, how in entries.items()}
         for name, outcome in outcomes(jobs, None):
             right = outcome == {"n": entries[name]["n"]}
             assert right or isinstance(outcome, Exceeded)
@@ -417,7 +417,7 @@ def test_an_executor_is_given_a_few_jobs_ahead(tmp_path, known):
 def test_what_is_there_is_not_sent(there):
     "Also if nothing else is left."
     executor = Scripted({name: [] for name in "abc"})
-    jobs = {name: Job(told, {"n": name}) for name in "abc"}
+    jobs = {name: EntryJob(told, {"n": name}) for name in "abc"}
     ready = lambda name: {"there": name} if name in there else True
     found = dict(outcomes(jobs, executor, ready=ready))
     assert found == {n: {"there": n} if n in there else {"n": n} for n in "abc"}
@@ -434,7 +434,7 @@ def test_jobs_that_are_tried_alone_do_not_wait_for_other_processes():
         return name == "a" or "a" in done
 
     executor = Scripted({"a": [BrokenExecutor("it died")], "b": []})
-    jobs = {name: Job(told, {"n": name}) for name in "ba"}
+    jobs = {name: EntryJob(told, {"n": name}) for name in "ba"}
     for name, outcome in outcomes(jobs, executor, ready=ready):
         assert outcome == {"n": name}
         done.add(name)

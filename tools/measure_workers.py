@@ -18,7 +18,7 @@ from statistics import median
 
 from neural_compile.experiments.campaigns import campaign, versions, write_json
 from neural_compile.experiments.entries import measure_any
-from neural_compile.experiments.jobs import Job
+from neural_compile.experiments.jobs import EntryJob
 from neural_compile.experiments.settings import TUNERS, table_cells
 from neural_compile.experiments.workers import outcomes, workers
 from neural_compile.shell import use_machine
@@ -92,7 +92,7 @@ def writing(count=2000):
 def messages(count=1000):
     """Milliseconds of the scheduler and its client for a job, without a file."""
     with workers(2) as executor:
-        jobs = lambda n: {str(i): Job(empty, {}) for i in range(n)}
+        jobs = lambda n: {str(i): EntryJob(empty, {}) for i in range(n)}
         list(outcomes(jobs(100), executor))
         spent = time.process_time()
         list(outcomes(jobs(count), executor))

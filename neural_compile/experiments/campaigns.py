@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from ..assembly.disk import checksum, write_whole
 from ..assembly.programs import refuse
 from .claims import Claims, claimed_in, claiming
-from .jobs import Allowance, Job, Outcome
+from .jobs import Allowance, EntryJob, Outcome
 from .workers import outcomes
 
 # %% ../../nbs/experiments/5_campaigns.ipynb #4-campaigns-009
@@ -263,7 +263,7 @@ def campaign(
     done = _opened(entries, folder)
     recorded = partial(_measured, measure)
     left = {name: entries[name] for name in entries if name not in done}
-    jobs = {name: Job(recorded, settings, allow) for name, settings in left.items()}
+    jobs = {name: EntryJob(recorded, how, allow) for name, how in left.items()}
     count = dict(total=len(entries), initial=len(done), unit=" entries")
     bar = tqdm(desc=title, disable=not progress, **count)
     with bar, claiming(folder, done) as claims:

@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..assembly.programs import InputError, refuse
-from .jobs import Job, Outcome, last_try, tried
+from .jobs import EntryJob, Outcome, last_try, tried
 
 # %% ../../nbs/experiments/20_workers.ipynb #19-workers-ahead
 AHEAD = 3  # Jobs that an executor has for each worker: one it does, and two more
@@ -65,7 +65,7 @@ def _died(error: BaseException) -> bool:
 class _Sent:
     "Jobs on their way through an executor."
 
-    jobs: Mapping[str, Job]
+    jobs: Mapping[str, EntryJob]
     executor: Executor
     title: str  # Under which Dask shows them
     tries: Counter = field(default_factory=Counter)
@@ -141,7 +141,7 @@ def _elsewhere(sent: _Sent, queue: _Queue) -> Iterator[tuple[str, Outcome]]:
             future.cancel()
 
 # %% ../../nbs/experiments/20_workers.ipynb #19-workers-027
-def _here(jobs: Mapping[str, Job], queue: _Queue) -> Iterator[tuple[str, Outcome]]:
+def _here(jobs: Mapping[str, EntryJob], queue: _Queue) -> Iterator[tuple[str, Outcome]]:
     "Names and outcomes, one after the other."
     while queue.waiting:
         if found := queue.next():
@@ -152,7 +152,7 @@ def _here(jobs: Mapping[str, Job], queue: _Queue) -> Iterator[tuple[str, Outcome
 
 
 def outcomes(
-    jobs: Mapping[str, Job],
+    jobs: Mapping[str, EntryJob],
     executor: Executor | None,  # None: here, one after the other
     *,
     title: str = "jobs",  # Under which Dask shows them
