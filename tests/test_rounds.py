@@ -1,5 +1,6 @@
 """Loops that carry a value: lowered, judged without a run, and found."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -209,6 +210,22 @@ def test_a_table_without_jumps_or_without_over_is_searched_too():
     still = [i for i in nc.INSTRUCTIONS if i.name != "jump"]
     none = synthesize(task.using(still), space=[Rounds(cost=2)], progress=False)
     assert not none.solutions and none.stopped is None
+
+
+def test_where_trees_take_too_much_memory_cheap_ones_are_listed_or_none():
+    task, rounds = INTERPRETERS["all_gt_k"], Rounds()
+    kept = {limit: list(rounds.search(task, limit)) for limit in (1e8, 1e6)}
+    for limit, says in ((1e8, "all trees take"), (1e6, "any trees take")):
+        assert says in kept[limit][0].left
+    assert len(kept[1e6]) == 1
+    assert max(int(p.where.split()[-1]) for p in kept[1e8][1:]) == 3
+    assert any(p.candidates for p in kept[1e8])
+
+
+def test_a_large_base_is_left_and_fills_no_memory():
+    double = nc.Task.from_function(lambda m: [2 * m[0] % 2000], cells=1, base=2000)
+    (only,) = itertools.islice(Rounds().search(double), 2)
+    assert only.left == "rounds: any trees take more than the memory limit"
 
 
 def test_enough_examples_make_luck_unlikely():
