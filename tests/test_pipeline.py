@@ -173,7 +173,7 @@ def test_searches_go_on_between_rounds_of_tuning(monkeypatch):
 
 def test_searches_spend_what_tuning_cannot():
     "Ten units do not pay for compiling; walks need three of them here."
-    task = nc.suites["recurrences"]["running_product"]
+    task = nc.suites["recurrences"]["max_of_sums"]
     found = nc.induce(task, budget=10 / 120, key=KEY, progress=False)
     assert found.verified and not found.work.attempts
     assert 1.25 < found.work.units < 10.1 and found.how.way is Way.WALKED

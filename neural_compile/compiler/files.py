@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
 
 import jax.numpy as jnp
 import numpy as np
@@ -149,7 +148,7 @@ LARGEST_FILE = 2**30  # Bytes
 
 def too_large(
     path: str | Path,  # As it is named in what is said
-    file: BinaryIO,  # Open, at its beginning
+    file: io.BufferedIOBase,  # Open, at its beginning
 ) -> list[str]:
     "Why a file is not read or written at all, if so."
     header = int.from_bytes(file.read(8), "little")
