@@ -13,7 +13,13 @@ from neural_compile.assembly.batches import Seen
 from neural_compile.assembly.interpreters import INTERPRETERS
 from neural_compile.synthesis.edits import Edit
 from neural_compile.synthesis.layouts import Layout, lower_in
-from neural_compile.synthesis.loops import Loop, lower_loop, writes
+from neural_compile.synthesis.loops import (
+    Loop,
+    last_write,
+    left_over,
+    lower_loop,
+    writes,
+)
 from neural_compile.synthesis.rounds import Rounds
 from neural_compile.synthesis.search import Room, room_of
 from neural_compile.synthesis.spaces import synthesize
@@ -52,16 +58,17 @@ def trees(leaves):
 @st.composite
 def loops(draw):
     each, anything = draw(st.booleans()), trees(LEAVES)
-    test = st.tuples(anything, anything)
-    return Loop(
+    pair = st.tuples(anything, anything)
+    loop = Loop(
         draw(st.sampled_from(FIXED)),
         draw(st.integers(0, 2)),
         draw(anything),
-        draw(st.one_of(st.none(), test) if each else test),
+        draw(st.one_of(st.none(), pair) if each else pair),
         draw(anything),
         draw(anything),
         each,
     )
+    return loop._replace(after=draw(st.one_of(st.none(), pair)) if loop.test else None)
 
 
 memories = st.lists(st.integers(0, BASE - 1), min_size=BASE, max_size=BASE)
@@ -98,8 +105,9 @@ def slowly(loop, memory, rounds=ROUNDS):
         a, i = step, (i + 1) % BASE
     else:
         return memory, seen, False
-    if not loop.each:
-        to, what = (value(t, memory, now) for t in (loop.address, loop.value))
+    for write in loop.writes[1 if loop.each else 0 :]:
+        now["x"] = memory[now["i"]]
+        to, what = (value(t, memory, now) for t in write)
         memory[to] = what
     return memory, seen, True
 
@@ -116,7 +124,7 @@ def test_assembly_does_what_python_does(loop, memory):
 @given(loops(), memories, st.integers(3, 7))
 @settings(max_examples=40)
 def test_with_few_registers_it_does_the_same_or_is_refused(loop, memory, registers):
-    fixed = loop._replace(each=False, test=loop.test or ("x", "a"))
+    fixed = loop._replace(each=False, test=loop.test or ("x", "a"), after=None)
     wanted, _, stops = slowly(fixed, memory)
     assume(stops)
     if answer := lower_loop(fixed, Room(registers)):
@@ -148,6 +156,21 @@ def test_ends_are_where_the_loop_stops(loop, memory):
         assert here == {name: seen[-1][name] for name in here}
 
 
+def _run(few, states, path, row, e):
+    "Cells left when all, or something wrong, is written; rounds until one is left."
+    open_ = few.mask[e] & (few.memory[e] != few.target[e])
+    j = rounds = 0
+    while open_.any() and j < states.rounds:
+        point = (e * states.base + path[e, j]) * states.rounds + j
+        at = states.where.leaves["i"][point]
+        wrote = path[e, j + 1] if row is None else row[point]
+        if few.mask[e, at] and wrote != few.target[e, at]:
+            break
+        j, rounds = j + 1, j + 1 if open_.sum() > 1 else rounds
+        open_[at] = False
+    return int(open_.sum()), rounds
+
+
 def test_a_cell_in_each_round_is_what_brute_force_says():
     task = INTERPRETERS["pairwise_sum"]
     few = task.sample(5, seed=3)
@@ -159,26 +182,60 @@ def test_a_cell_in_each_round_is_what_brute_force_says():
     place = states.where.leaves["i"][None]
     goal = few.memory, few.target, few.mask
     rows = writes(paths, place, values.columns, goal, states.shape)
-    found = {tuple(row[:3].tolist()) for row in rows}
-    wanted = set()
+    found = {spare: set() for spare in range(2)}
+    for n, w, v, spare in rows[:, :4].tolist():
+        found[spare].add((n, w, v))
+    wanted = {spare: set() for spare in range(2)}
     for n, path in enumerate(paths):
         for v, row in [(-1, None), *enumerate(values.rows)]:
-            right = []
-            for e in range(len(few)):
-                open_ = few.mask[e] & (few.memory[e] != few.target[e])
-                for j in range(states.rounds):
-                    if not open_.any():
-                        break
-                    point = (e * states.base + path[e, j]) * states.rounds + j
-                    at = states.where.leaves["i"][point]
-                    wrote = path[e, j + 1] if v < 0 else row[point]
-                    if few.mask[e, at] and wrote != few.target[e, at]:
-                        break
-                    open_[at] = False
-                right.append(not open_.any())
-            if all(right):
-                wanted.add((n, 0, v))
+            left, rounds = zip(*(_run(few, states, path, row, e) for e in range(5)))
+            if max(left) == 0 or max(left) == 1 and any(rounds):
+                wanted[max(left)].add((n, 0, v))
     assert found == wanted
+
+
+@given(loops(), memories, memories)
+@settings(max_examples=80)
+def test_what_is_left_over_is_what_a_run_has_not_written(loop, memory, target):
+    loop = loop._replace(each=True, test=loop.test or ("x", "a"), after=None)
+    run, seen, stops = slowly(loop, memory, BASE)
+    assume(stops)
+    states = states_of(asked(memory), loop.place, nc.INSTRUCTIONS)
+    worth = states.where.value
+    path = np.zeros((1, ROUNDS + 1), np.int16)
+    path[0, : len(seen)] = [s["a"] for s in seen]
+    goal = (np.array([x]) for x in (memory, target, [True] * BASE))
+    written, now = set(), list(memory)
+    addresses = worth(loop.address)
+    for j, state in enumerate(seen[:-1]):
+        written.add(int(addresses[state["a"] * states.rounds + j]))
+    wrong = [k for k in range(BASE) if k not in written and now[k] != target[k]]
+    at = np.array([len(seen) - 1])
+    left = left_over(path, addresses, tuple(goal), at, states.shape)
+    assert left.tolist() == [min(wrong, default=-1)]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60)
+def test_a_last_write_puts_right_what_is_left_and_harms_nothing(seed):
+    rng = np.random.default_rng(seed)
+    memory, target = rng.integers(0, 3, (2, 3, 4))
+    mask = rng.random((3, 4)) < 0.7
+    addresses, values = rng.integers(0, 4, (6, 3)), rng.integers(0, 3, (6, 3))
+    wrong = mask & (memory != target)
+    for row in wrong:
+        row[np.flatnonzero(row)[1:]] = False
+    left = np.where(wrong.any(1), wrong.argmax(1), -1)
+    now = np.where(wrong, memory, target)
+
+    def right(a, v):
+        after, e = now.copy(), np.arange(3)
+        after[e, addresses[a]] = values[v]
+        return ((after == target) | ~mask).all()
+
+    pairs = itertools.product(range(6), range(6))
+    wanted = next((pair for pair in pairs if right(*pair)), None)
+    assert last_write(addresses, values, left, (memory, target, mask)) == wanted
 
 
 def test_tests_differ_in_where_they_stop():
@@ -191,7 +248,7 @@ def test_tests_differ_in_where_they_stop():
     assert every.any(0).all() and not every.all(0).any()
 
 
-@pytest.mark.parametrize("name", ["all_gt_k", "concat"])
+@pytest.mark.parametrize("name", ["all_gt_k", "concat", "binary_decrement"])
 def test_what_is_found_is_right_at_sizes_that_no_search_sees(name):
     task = INTERPRETERS[name]
     found, again = (

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['KEPT', 'Loop', 'lower_loop', 'among', 'matches', 'reach', 'until_wrong',
-           'writes']
+           'writes', 'left_over', 'last_write']
 
 # %% ../../nbs/synthesis/16_loops.ipynb #16-loops-003
+import itertools
 from dataclasses import replace
 from typing import NamedTuple, no_type_check
 
@@ -33,21 +34,33 @@ class Loop(NamedTuple):
     address: Tree  # Where to write
     value: Tree  # And what
     each: bool = False  # In each round; if not, once it has stopped
+    after: tuple[Tree, Tree] | None = None  # Then: one more address and value
+
+    @property
+    def writes(self) -> list[tuple[Tree, Tree]]:
+        "Addresses and values of its writes."
+        return [(self.address, self.value), *([self.after] if self.after else [])]
 
     @property
     def asked(self) -> set[str]:
         "Leaves of the test and of what is written."
-        return set().union(*map(leaves_in, (*(self.test or ()), *self[4:6])))
+        trees = *(self.test or ()), *itertools.chain(*self.writes)
+        return set().union(*map(leaves_in, trees))
 
     def __str__(self) -> str:
-        write = f"M[{text(self.address)}] = {text(self.value)}"
-        carries, stop = "a" in self.asked, "the clock ends"
-        if self.test:
-            stop = " = ".join(map(text, self.test))
-        step = [f"a = {text(self.step)}"] * (carries and self.step != "a")
-        begin = [f"a = {text(self.start)}"] * carries + [f"i = {self.place}"]
-        rounds = f"until {stop}: {', '.join([*[write] * self.each, *step, 'i + 1'])}"
-        return "; ".join([", ".join(begin), rounds, *[write] * (not self.each)])
+        return _words(self)
+
+# %% ../../nbs/synthesis/16_loops.ipynb #16-loops-words
+def _words(loop: Loop) -> str:
+    "A loop as a line."
+    write, *after = (f"M[{text(a)}] = {text(v)}" for a, v in loop.writes)
+    carries, stop = "a" in loop.asked, "the clock ends"
+    if loop.test:
+        stop = " = ".join(map(text, loop.test))
+    step = [f"a = {text(loop.step)}"] * (carries and loop.step != "a")
+    begin = [f"a = {text(loop.start)}"] * carries + [f"i = {loop.place}"]
+    rounds = f"until {stop}: {', '.join([*[write] * loop.each, *step, 'i + 1'])}"
+    return "; ".join([", ".join(begin), rounds, *[write] * (not loop.each), *after])
 
 # %% ../../nbs/synthesis/16_loops.ipynb #16-loops-009
 def lower_loop(loop: Loop, room: Room = Room()) -> Answer | None:
@@ -60,10 +73,10 @@ def lower_loop(loop: Loop, room: Room = Room()) -> Answer | None:
 def _with(loop: Loop, leaves: dict[str, Tree]) -> Loop:
     "A loop with trees in place of leaves, but for its start."
     put = lambda tree: _replaced(tree, leaves)
-    test = (put(loop.test[0]), put(loop.test[1])) if loop.test else None
-    trees = map(put, (loop.step, loop.address, loop.value))
-    step, address, value = trees
-    return loop._replace(step=step, test=test, address=address, value=value)
+    both = lambda pair: (put(pair[0]), put(pair[1])) if pair else None
+    step, address, value = map(put, (loop.step, loop.address, loop.value))
+    changed = loop._replace(step=step, address=address, value=value)
+    return changed._replace(test=both(loop.test), after=both(loop.after))
 
 
 def _replaced(tree: Tree, leaves: dict[str, Tree]) -> Tree:
@@ -90,8 +103,8 @@ def _assembly(loop: Loop, room: Room) -> Answer | None:
     before, bare = len(w.rows), _with(loop, _CELL)
     repeat(w, _left(bare), lambda: _round(loop, w))
     during = len(w.rows) - before - 2  # Without labels
-    if not loop.each:
-        store(w, bare.address, bare.value)
+    for write in bare.writes[loop.each :]:
+        store(w, *write)
     answer = answer_of(w.rows, room)
     if answer is None or loop.test:
         return answer
@@ -156,17 +169,22 @@ def matches(ended, values, wanted):
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def reach(orbit, addresses, goal, shape, points, cells, needed):
-    "Points and cells of each round; by which round all is written; whether it is."
+    "Points and cells of each round; by which all, or all but one, are written."
     memory, target, mask = goal
     examples, base, rounds = shape
     for e in range(examples):
-        needed[e], missing = 0, mask[e] & (memory[e] != target[e])
+        missing = mask[e] & (memory[e] != target[e])
+        left = missing.sum()
+        for spare in range(2):
+            needed[spare, e] = 0 if left <= spare else rounds + 1
         for j in range(rounds):
             points[e, j] = (e * base + orbit[e, j]) * rounds + j
             cells[e, j] = addresses[points[e, j]]
             if missing[cells[e, j]]:
-                missing[cells[e, j]], needed[e] = False, j + 1
-        if missing.any():
+                missing[cells[e, j]], left = False, left - 1
+                if left < 2:
+                    needed[left, e] = j + 1
+        if left > 1:
             return False
     return True
 
@@ -190,12 +208,13 @@ def until_wrong(written, cells, goal, needed, last):
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def writes(orbits, addresses, values, goal, shape):
-    "Orbit, address, value; on each example the first and the last round to stop."
+    "Orbit, address, value, cells left; on each example first and last round to stop."
     _, target, mask = goal
     examples, base, rounds = shape
-    out, count = np.zeros((KEPT, 3 + 2 * examples), np.int32), 0
+    out = np.zeros((2, KEPT, 4 + 2 * examples), np.int32)
+    count = np.zeros(2, np.int32)
     points, cells, written = np.zeros((3, examples, rounds), np.int32)
-    needed, last = np.zeros((2, examples), np.int32)
+    needed, last = np.zeros((2, examples), np.int32), np.zeros(examples, np.int32)
     every = np.arange(values.shape[1])
     few = every.copy()
     for n in range(len(orbits)):
@@ -204,7 +223,7 @@ def writes(orbits, addresses, values, goal, shape):
                 continue
             few[:], left = every, len(every)
             for e in range(examples):
-                for j in range(needed[e]):
+                for j in range(needed[1, e]):
                     at = cells[e, j]
                     if left and mask[e, at]:
                         left = among(few, left, values[points[e, j]], target[e, at])
@@ -215,9 +234,36 @@ def writes(orbits, addresses, values, goal, shape):
                         written[e, j] = orbits[n, e, j + 1]
                         if k >= 0:
                             written[e, j] = values[points[e, j], v]
-                if until_wrong(written, cells, goal, needed, last) and count < KEPT:
-                    out[count, 0], out[count, 1], out[count, 2] = n, w, v
-                    out[count, 3 : 3 + examples] = needed
-                    out[count, 3 + examples :] = last
-                    count += 1
-    return out[:count]
+                if not until_wrong(written, cells, goal, needed[1], last):
+                    continue
+                spare = 0 if (last >= needed[0]).all() else 1
+                if count[spare] < KEPT and (needed[1].any() or not spare):
+                    row = out[spare, count[spare]]
+                    row[0], row[1], row[2], row[3] = n, w, v, spare
+                    row[4 : 4 + examples] = needed[spare]
+                    row[4 + examples :] = last
+                    count[spare] += 1
+    return np.concatenate((out[0, : count[0]], out[1, : count[1]]))
+
+# %% ../../nbs/synthesis/16_loops.ipynb #16-loops-l2
+def left_over(orbit, addresses, goal, at, shape) -> np.ndarray:
+    "The first cell that is wrong after so many rounds, on each example; -1: none."
+    (memory, target, mask), (examples, base, rounds) = goal, shape
+    e, j = np.indices((examples, rounds))
+    written = addresses[(e * base + orbit[:, :rounds]) * rounds + j]
+    missing, done = mask & (memory != target), j < at[:, None]
+    missing[e[done], written[done]] = False
+    return np.where(missing.any(1), missing.argmax(1), -1)
+
+
+def last_write(addresses, values, left, goal) -> tuple[int, int] | None:
+    "Numbers of an address and a value, [trees, examples], that put it right."
+    _, target, mask = goal
+    e, some = np.arange(len(left)), left >= 0
+    there = (addresses == left)[:, some].all(1)
+    right = (values == target[e, left])[:, some].all(1)
+    for a, v in itertools.product(*map(np.flatnonzero, (there, right))):
+        to = addresses[a]
+        if (~mask[e, to] | (target[e, to] == values[v])).all():
+            return int(a), int(v)
+    return None
