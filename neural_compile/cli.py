@@ -227,6 +227,7 @@ def arena(
     units: Annotated[
         float, typer.Option(help="Work for each task; 1 is about a second.")
     ] = 10.0,
+    key: Key = 0,
     folder: Folder = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -238,7 +239,7 @@ def arena(
     from neural_compile.experiments.arena import arena
     from neural_compile.experiments.rivals import Limits
 
-    how: Any = dict(rivals=rivals.split(","), limits=Limits(units))
+    how: Any = dict(rivals=rivals.split(","), limits=Limits(units, key=key))
     with spread(workers, scheduler, seconds) as where:
         judged = arena(suite, folder, **how, **where, command=typed())
     return shown_table(judged, save)

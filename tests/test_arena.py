@@ -53,6 +53,15 @@ def test_what_is_saved_is_what_is_loaded(met, tmp_path):
     met.plot()
 
 
+def test_another_key_is_another_row(met, tmp_path):
+    other = dict(SMALL, limits=Limits(units=0.2, key=3))
+    again = nc.arena("development", tmp_path, rivals=["walks"], **other)
+    assert list(again.results) == ["walks, key 3"]
+    assert set(again.records).isdisjoint(met.records)
+    both = module.Arena({**met.records, **again.records})
+    assert list(both.results) == ["walks", "liar", "walks, key 3"]
+
+
 def claimed():
     "Every answer of the record that was right, as (suite, task, program, clock)."
     found = set()

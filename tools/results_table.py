@@ -170,7 +170,8 @@ def arena_section():
     meetings = {(rival, suite): [] for rival in RIVALS for suite in SUITES}
     for record in recorded["records"].values():
         settings = record["settings"]
-        where = settings["rival"], settings["suite"]
+        rival, key = settings["rival"], settings["key"]
+        where = f"{rival}, key {key}" if key else rival, settings["suite"]
         meetings.setdefault(where, []).append(record["result"])
     lines = [row("way of searching", *(f"`{s}`" for s in SUITES)), "|---|---|---|---|"]
     for rival in RIVALS:
