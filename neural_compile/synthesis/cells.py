@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEW', 'INPUTS', 'PROBES', 'MASKS', 'BEST', 'KEPT', 'WAYS',
-           'changed_cells', 'CellGround', 'probes_of', 'add_way',
+           'changed_cells', 'CellGround', 'reach', 'probes_of', 'add_way',
            'ground_of', 'determines', 'Lookup', 'solved', 'chooses',
            'covered', 'find_ways', 'Cells']
 
@@ -85,21 +85,22 @@ class CellGround:
             self.lists[answers] = Values(Setting(*where), self.operations)
         return self.lists[answers]
 
-    def reach(self) -> list[frozenset[int]]:
-        "Sets of answers that can be computed, but for that of all; small ones first."
-        sets = {frozenset[int]()}
-        for _ in self.goals:
-            for s in list(sets):
-                sets |= {s | {c} for c, w in self.ways.items() if _ready(w, s)}
-        part = [s for s in sets if len(s) < len(self.goals)]
-        return sorted(part, key=lambda s: (len(s), sorted(s)))
-
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-016
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-015
 def _ready(ways: dict[bytes, Tree], answers: frozenset[int]) -> bool:
     "Whether one of the trees uses no other answers."
     return any(needs(tree) <= answers for tree in ways.values())
 
 
+def reach(g: CellGround) -> list[frozenset[int]]:
+    "Sets of answers that can be computed, but for that of all; small ones first."
+    sets = {frozenset[int]()}
+    for _ in g.goals:
+        for s in list(sets):
+            sets |= {s | {c} for c, w in g.ways.items() if _ready(w, s)}
+    part = [s for s in sets if len(s) < len(g.goals)]
+    return sorted(part, key=lambda s: (len(s), sorted(s)))
+
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-017
 PROBES = 64  # Points
 
 
@@ -118,7 +119,7 @@ def add_way(g: CellGround, cell: int, tree: Tree):
     if known is None or len(parts_of(tree)) < len(parts_of(known)):
         g.ways[cell][key] = tree
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-017
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-018
 def ground_of(task: Task, cells: tuple[int, ...]) -> CellGround:
     "The start of a search for trees of these cells."
     shown = task.sample(EXAMPLES, seed=1)
@@ -135,7 +136,7 @@ def ground_of(task: Task, cells: tuple[int, ...]) -> CellGround:
     g.ways.update({c: {} for c in cells})
     return g
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-020
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-021
 def determines(table: np.ndarray) -> bool:
     "Whether first argument and result determine the second, in a table [base, base]."
     return bool((np.sort(table, 1) == np.arange(len(table))).all())
@@ -161,7 +162,7 @@ class Lookup:
         at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
         return np.where(self.hashes[at] == hashes, self.order[at], -1)
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-021
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-022
 def solved(
     values: Values, lookup: Lookup, goal: np.ndarray, table: np.ndarray
 ) -> np.ndarray:
@@ -173,7 +174,7 @@ def solved(
     same = (table == table.T).all()
     return pairs[pairs[:, 0] <= pairs[:, 1]] if same else pairs
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-023
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-024
 MASKS = 1000  # Sets of examples that are tried in pairs, from the cheapest
 
 
@@ -196,7 +197,7 @@ def covered(values: Values, goal: np.ndarray, table: np.ndarray) -> np.ndarray:
     pairs = np.nonzero(np.triu((masks[:, None] | masks) == bits.sum()))
     return numbers[np.stack(pairs, axis=1)]
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-026
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-027
 BEST = 32  # Pairs of each operation that are kept, for a cell and a list
 
 
@@ -205,7 +206,7 @@ def _cheapest(values: Values, pairs: np.ndarray) -> list[list[int]]:
     costs = np.searchsorted(values.starts, pairs, side="right").sum(1)
     return pairs[np.argsort(costs, kind="stable")[:BEST]].tolist()
 
-
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-028
 def find_ways(g: CellGround, answers: frozenset[int], joins: bool) -> Iterator[int]:
     "Trees from one list for all other cells; yields how many values were asked."
     values, lookup = g.values(answers), Lookup(g.values(answers).rows)
@@ -226,7 +227,7 @@ def find_ways(g: CellGround, answers: frozenset[int], joins: bool) -> Iterator[i
                 add_way(g, cell, (name, values.tree(u), values.tree(v)))
             yield len(values.rows)
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-029
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-031
 KEPT = 8  # Circuits that are offered after a list
 WAYS = {2: 20, 3: 6, 4: 4}  # Trees of a cell that are tried in an order, by cells
 
@@ -245,27 +246,31 @@ class Cells(Search):
 
     def search(self, task: Task, memory_limit: float = 2e9) -> Iterator[Progress]:
         "Programs from trees of cost 0 … `cost`; all are right on the examples."
-        cells = changed_cells(task)
-        if not cells:
-            few = f"the cells that change are not two to {FEW}, the same at all sizes"
-            yield Progress("cells", left=f"cells: {few}")
-            return
-        g, most = ground_of(task, cells), min(MOST, memory_limit / BYTES)
-        tried = set[Choice]()
-        for cost in range(self.cost + 1):
-            for part in _level(self, g, cost, tried):
-                yield part
-                if sum(v.seen.count for v in g.lists.values()) > most:
-                    yield Progress(part.where, left=f"{part.where}: too many values")
-                    return
+        return _reports(self, task, memory_limit)
 
-# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-030
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-032
+def _reports(search: Cells, task: Task, memory_limit: float) -> Iterator[Progress]:
+    cells = changed_cells(task)
+    if not cells:
+        few = f"the cells that change are not two to {FEW}, the same at all sizes"
+        yield Progress("cells", left=f"cells: {few}")
+        return
+    g, most = ground_of(task, cells), min(MOST, memory_limit / BYTES)
+    tried = set[Choice]()
+    for cost in range(search.cost + 1):
+        for part in _level(search, g, cost, tried):
+            yield part
+            if sum(v.seen.count for v in g.lists.values()) > most:
+                yield Progress(part.where, left=f"{part.where}: too many values")
+                return
+
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-033
 def _level(
     search: Cells, g: CellGround, cost: int, tried: set[Choice]
 ) -> Iterator[Progress]:
     "All lists up to a cost, and what can be made from them."
     where, done = f"cells by trees of cost {cost}", set[frozenset[int]]()
-    while new := [s for s in g.reach() if s not in done]:
+    while new := [s for s in reach(g) if s not in done]:
         answers = new[0]
         done.add(answers)
         if answers and not search.answers:
@@ -278,7 +283,7 @@ def _level(
             yield Progress(where, count)
         yield Progress(where, candidates=_candidates(g, tried))
 
-
+# %% ../../nbs/synthesis/25_cells.ipynb #25-cells-034
 def _candidates(g: CellGround, tried: set[Choice]) -> list[Candidate]:
     "The smallest circuits that were not tried before, as programs."
     ways = {c: w.values() for c, w in g.ways.items()}

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Circuit', 'Choice', 'KEEP', 'ORDERS', 'leaves_of', 'parts_of', 'needs',
            'orders', 'size_of', 'choices', 'address', 'weight', 'Writing',
-           'put', 'rows_of', 'free_cells', 'lower_circuit']
+           'name_of', 'put', 'rows_of', 'free_cells', 'lower_circuit']
 
 # %% ../../nbs/synthesis/24_circuits.ipynb #24-circuits-003
 import itertools
@@ -100,29 +100,28 @@ class Writing:
     rows: list[Row] = field(default_factory=list)
     at: dict[Tree, int] = field(default_factory=dict)  # Where else an answer is
 
-    def name_of(self, tree: Tree) -> str:
-        "The name of a tree's value, after the rows that compute it."
-        if tree in self.known:
-            return self.known[tree]
-        if isinstance(tree, str):
-            cell = self.at.get(tree, int(tree[1:]))
-            what, given = "read", [address(cell)]
-        else:
-            what, *given = tree
-        hard = sorted(given, key=lambda t: -len(parts_of(t)))
-        names = {t: self.name_of(t) for t in hard}
-        read = tuple(names[t] for t in given)
-        out = f"t{len(self.rows)}"
-        self.rows.append(Row(what, read, out))
-        if weight(tree) >= self.keep:
-            self.known[tree] = out
-        return out
-
 # %% ../../nbs/synthesis/24_circuits.ipynb #24-circuits-020
+def name_of(w: Writing, tree: Tree) -> str:
+    "The name of a tree's value, after the rows that compute it."
+    if tree in w.known:
+        return w.known[tree]
+    if isinstance(tree, str):
+        what, given = "read", [address(w.at.get(tree, int(tree[1:])))]
+    else:
+        what, *given = tree
+    hard = sorted(given, key=lambda t: -len(parts_of(t)))
+    names = {t: name_of(w, t) for t in hard}
+    out = f"t{len(w.rows)}"
+    w.rows.append(Row(what, tuple(names[t] for t in given), out))
+    if weight(tree) >= w.keep:
+        w.known[tree] = out
+    return out
+
+# %% ../../nbs/synthesis/24_circuits.ipynb #24-circuits-022
 def put(w: Writing, answer: int, cell: int):
     "Write an answer into a cell; from then on it is there if answers are to wait so."
-    value = w.name_of(f"y{answer}")
-    w.rows.append(Row("write", (w.name_of(address(cell)), value)))
+    value = name_of(w, f"y{answer}")
+    w.rows.append(Row("write", (name_of(w, address(cell)), value)))
     w.at[f"y{answer}"] = cell
     if w.free:
         w.known.pop(f"y{answer}", None)
@@ -132,7 +131,7 @@ def rows_of(trees: Circuit, order: tuple[int, ...], w: Writing) -> list[Row]:
     "Rows that compute cells in an order, and write each as soon as that does no harm."
     waiting, free = list[int](), list(w.free)
     for n, cell in enumerate(order):
-        w.known[f"y{cell}"] = w.name_of(trees[cell])
+        w.known[f"y{cell}"] = name_of(w, trees[cell])
         waiting.append(cell)
         later = frozenset[str]().union(*(leaves_of(trees[c]) for c in order[n + 1 :]))
         for ready in [c for c in waiting if f"m{c}" not in later]:
@@ -142,7 +141,7 @@ def rows_of(trees: Circuit, order: tuple[int, ...], w: Writing) -> list[Row]:
             put(w, cell, free.pop(0))
     return w.rows
 
-# %% ../../nbs/synthesis/24_circuits.ipynb #24-circuits-022
+# %% ../../nbs/synthesis/24_circuits.ipynb #24-circuits-024
 ORDERS = 6  # That are tried; of more, every so many
 
 
@@ -154,7 +153,7 @@ def free_cells(task: Task) -> tuple[int, ...]:
     checked = np.any([e.mask[:, :least].any(0) for e in every], axis=0)
     return tuple(np.flatnonzero(~checked).tolist())
 
-
+# %% ../../nbs/synthesis/24_circuits.ipynb #24-circuits-025
 def lower_circuit(
     trees: Circuit,
     room: Room = Room(),
