@@ -123,6 +123,9 @@ from .synthesis.editing import (
 from .synthesis.rounds import (
     Rounds as Rounds,
 )
+from .synthesis.cells import (
+    Cells as Cells,
+)
 from .synthesis.walks import (
     Walks as Walks,
 )

@@ -19,6 +19,7 @@ from ..assembly.answers import Answer, Stopped, Why, delayed_interrupt
 from ..assembly.programs import InputError, at_least, refuse
 from ..assembly.tasks import Task
 from .breeding import Genetic
+from .cells import Cells
 from .editing import Edits
 from .expressions import Expressions
 from .language import EXTENDED, Expression, candidate
@@ -216,6 +217,7 @@ SPACES: dict[str, tuple[Search, ...]] = {
     "assembly": (Assembly(),),
     "edits": (Edits(),),
     "rounds": (Rounds(),),
+    "cells": (Cells(),),
     "walks": (Walks(),),
     "genetic": (Genetic(),),
     "all": (
@@ -224,6 +226,7 @@ SPACES: dict[str, tuple[Search, ...]] = {
         Assembly(),
         Edits(),
         Rounds(),
+        Cells(),
         Walks(),
         Genetic(),
     ),
