@@ -59,8 +59,11 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	$(BIN)/neural_compile table1 --folder cells/table1 --save results/table1.json
 	for s in dataset ablation sensitivity efficiency walks; do $(BIN)/neural_compile study $$s --folder cells/$$s --save results/$$s.json; done
 	$(BIN)/neural_compile arena recurrences-test --rivals language,assembly,walks,genetic,rounds,all,induce --folder cells/arena --save results/arena.json
-	$(BIN)/neural_compile arena interpreters --rivals language,assembly,walks,genetic,edits,rounds,all --folder cells/arena --save results/arena.json
+	$(BIN)/neural_compile arena interpreters --rivals language,assembly,walks,genetic,edits,rounds,cells,all --folder cells/arena --save results/arena.json
 	$(BIN)/neural_compile arena lists-test --rivals edits,all --folder cells/arena --save results/arena.json
+	for key in 1 2; do for suite in recurrences-test interpreters lists-test; do \
+	  $(BIN)/neural_compile arena $$suite --rivals all --key $$key --folder cells/arena --save results/arena.json; \
+	done; done
 	$(BIN)/python tools/measure_walks.py
 	$(BIN)/python tools/measure_networks.py
 	$(BIN)/python tools/measure_populations.py
