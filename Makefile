@@ -62,6 +62,7 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	$(BIN)/neural_compile arena interpreters --rivals language,assembly,walks,genetic,edits,rounds,all --folder cells/arena --save results/arena.json
 	$(BIN)/neural_compile arena lists-test --rivals edits,all --folder cells/arena --save results/arena.json
 	$(BIN)/python tools/measure_walks.py
+	$(BIN)/python tools/measure_prior.py
 	$(BIN)/python tools/measure_networks.py
 	$(BIN)/python tools/measure_populations.py
 	$(BIN)/python tools/measure_macros.py

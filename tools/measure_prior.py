@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from neural_compile.assembly.parsing import parse
-from neural_compile.assembly.programs import INSTRUCTIONS
 from neural_compile.assembly.suites import suites
 from neural_compile.experiments.campaigns import campaign, read_json, write_json
 from neural_compile.loss.decoding import Walk
@@ -34,10 +33,10 @@ PROGRAMS, STEPS = 40_000, 3000  # Random programs, and training steps
 SHARES = (0.5, 0.8)  # Of changed lines, drawn from a prior
 WAYS = ("none", "mean", "learned", "oracle")
 ASKED = {  # Suite: keys, and units for a task
-    "recurrences": (2, 3.0),
+    "recurrences": (2, 3.0),  # For development
     "recurrences-test": (5, 10.0),
     "paper": (5, 3.0),
-    "interpreters": (5, 2.0),
+    "interpreters": (2, 1.0),
 }
 
 
@@ -140,7 +139,6 @@ def chosen(records):
 
 def main():
     folder = ROOT / "cells/prior"
-    assert all(i.name for i in INSTRUCTIONS)
     first = {"trained": dict(programs=PROGRAMS, steps=STEPS)}
     done = campaign(first, trained, folder, title="training")
     asked = {

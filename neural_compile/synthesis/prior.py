@@ -34,7 +34,7 @@ from ..assembly.programs import INSTRUCTIONS, Program, at_least, refuse
 from ..assembly.tasks import Examples, Task
 from .walks import Prior, fill
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-006
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-008
 BASE, REGISTERS, LINES = 8, 6, 8  # Of the machine that programs are drawn on
 STEPS = 5 * LINES  # A pass for each of five cells, as most tasks have
 LEAST = 3  # Cells that a program has to change, on most examples
@@ -53,7 +53,7 @@ def results_of(code, kinds, table, memory, steps, out):
             at, halted = step_numbers(code, kinds, table, at, out[e], R)
             t += 1
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-007
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-009
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def changes(out, memory):
@@ -85,7 +85,7 @@ def strip(code, kinds, table, memory, steps, out, again):
             else:
                 g = 0
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-008
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-010
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def draw(codes, results, kinds, table, memory, seed, steps, least):
@@ -105,7 +105,7 @@ def draw(codes, results, kinds, table, memory, seed, steps, least):
         strip(code, kinds, table, memory, steps, results[p], again)
     return tried
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-009
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-011
 class Behaviours(NamedTuple):
     "Programs, and what they do to the same memories."
 
@@ -138,7 +138,7 @@ def behaviours(count: int, *, seed: int, examples: int = 16) -> Behaviours:
     new = Seen().add(hash_rows(results.reshape(count, -1)))
     return Behaviours(codes[new], memory, results[new], tried)
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-011
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-017
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def ever_right(codes, kinds, table, memory, registers, target, mask, steps):
@@ -167,7 +167,7 @@ def unlike(found: Behaviours, tasks: Iterable[Task]) -> Behaviours:
         known |= doing(found.codes, task.sample(8, seed=1))
     return found[~known]
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-013
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-022
 SHOWN = 8  # Examples that the network sees
 
 
@@ -195,7 +195,7 @@ class Guesser(eqx.Module):
     def __call__(self, x: Float[Array, "examples features"]) -> Array:
         return self.all(jax.vmap(self.each)(x).mean(0))
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-014
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-023
 def surprise(network: Guesser, x: Array, needs: Array) -> Array:
     "Mean binary cross-entropy of what is needed, in nats an instruction."
     logits = jax.vmap(network)(x)
@@ -211,7 +211,7 @@ def batch(data: Behaviours, rng: np.random.Generator, size: int) -> tuple:
     after = np.where(np.arange(BASE) < known[:, None, None], after, -1)
     return features(jnp.asarray(data.memory[e]), jnp.asarray(after)), data.needs[p]
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-015
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-024
 def train(
     data: Behaviours,
     steps: int = 3000,
@@ -234,16 +234,17 @@ def train(
         network, state = step(network, state, *batch(data, rng, size))
     return network
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-016
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-025
 def quality(network: Guesser, new: Behaviours, data: Behaviours) -> dict[str, float]:
     "Nats an instruction on new programs: of the network, and of the mean of the data."
     rng = np.random.default_rng(1)
     x, needs = batch(new, rng, 4 * len(new.codes))
     mean = np.clip(data.needs.mean(0), 1e-6, 1 - 1e-6)
     alone = -np.where(needs, np.log(mean), np.log1p(-mean)).mean()
-    return {"network": float(surprise(network, x, needs)), "mean": float(alone)}
+    told = surprise(network, x, jnp.asarray(needs))
+    return {"network": float(told), "mean": float(alone)}
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-018
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-032
 def guesses(network: Guesser, task: Task) -> np.ndarray:
     "How likely a task needs each instruction, as the network says, [instructions]."
     given = task.sample(SHOWN, seed=1)
