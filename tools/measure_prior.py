@@ -46,7 +46,7 @@ def trained(settings):
     every = [task for tasks in suites.values() for task in tasks.values()]
     kept = unlike(found, every)
     new = np.arange(len(kept.codes)) % 10 == 0  # Not trained on
-    network = train(kept[~new], settings["steps"])
+    network = train(kept.those(~new), settings["steps"])
     chances = {
         suite: {name: guesses(network, t).tolist() for name, t in suites[suite].items()}
         for suite in ASKED
@@ -55,8 +55,8 @@ def trained(settings):
         "tried": found.tried,
         "different": len(found.codes),
         "kept": len(kept.codes),
-        "quality": quality(network, kept[new], kept[~new]),
-        "mean": average(kept[~new])(next(iter(suites["paper"].values()))).tolist(),
+        "quality": quality(network, kept.those(new), kept.those(~new)),
+        "mean": average(kept.those(~new))(every[0]).tolist(),
         "chances": chances,
     }
 

@@ -114,7 +114,7 @@ class Behaviours(NamedTuple):
     results: np.ndarray  # [programs, examples, base], after
     tried: int  # Random programs that were run to find these
 
-    def __getitem__(self, rows) -> "Behaviours":
+    def those(self, rows: np.ndarray) -> "Behaviours":
         "A selection of programs."
         return self._replace(codes=self.codes[rows], results=self.results[rows])
 
@@ -124,7 +124,7 @@ class Behaviours(NamedTuple):
         used = self.codes[:, :, 0, None] == np.arange(len(INSTRUCTIONS))
         return used.any(1) & (kind_of(INSTRUCTIONS) != NOOP)
 
-
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-012
 def behaviours(count: int, *, seed: int, examples: int = 16) -> Behaviours:
     "So many random programs that do something, equal ones once."
     refuse(at_least("count", count, 1) + at_least("examples", examples, 2))
@@ -138,7 +138,7 @@ def behaviours(count: int, *, seed: int, examples: int = 16) -> Behaviours:
     new = Seen().add(hash_rows(results.reshape(count, -1)))
     return Behaviours(codes[new], memory, results[new], tried)
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-017
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-018
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def ever_right(codes, kinds, table, memory, registers, target, mask, steps):
@@ -165,9 +165,9 @@ def unlike(found: Behaviours, tasks: Iterable[Task]) -> Behaviours:
     known = np.zeros(len(found.codes), bool)
     for task in tasks:
         known |= doing(found.codes, task.sample(8, seed=1))
-    return found[~known]
+    return found.those(~known)
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-022
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-023
 SHOWN = 8  # Examples that the network sees
 
 
@@ -188,14 +188,13 @@ class Guesser(eqx.Module):
     def __init__(self, *, width: int = 64, key: Key[Array, ""]):
         first, second = jax.random.split(key)
         wide = BASE * (2 * BASE + 1)
-        relu = dict(activation=jax.nn.relu)
-        self.each = eqx.nn.MLP(wide, width, width, 1, key=first, **relu)
-        self.all = eqx.nn.MLP(width, len(INSTRUCTIONS), width, 1, key=second, **relu)
+        self.each = eqx.nn.MLP(wide, width, width, 1, key=first)
+        self.all = eqx.nn.MLP(width, len(INSTRUCTIONS), width, 1, key=second)
 
     def __call__(self, x: Float[Array, "examples features"]) -> Array:
         return self.all(jax.vmap(self.each)(x).mean(0))
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-023
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-024
 def surprise(network: Guesser, x: Array, needs: Array) -> Array:
     "Mean binary cross-entropy of what is needed, in nats an instruction."
     logits = jax.vmap(network)(x)
@@ -211,7 +210,7 @@ def batch(data: Behaviours, rng: np.random.Generator, size: int) -> tuple:
     after = np.where(np.arange(BASE) < known[:, None, None], after, -1)
     return features(jnp.asarray(data.memory[e]), jnp.asarray(after)), data.needs[p]
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-024
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-025
 def train(
     data: Behaviours,
     steps: int = 3000,
@@ -234,7 +233,7 @@ def train(
         network, state = step(network, state, *batch(data, rng, size))
     return network
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-025
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-026
 def quality(network: Guesser, new: Behaviours, data: Behaviours) -> dict[str, float]:
     "Nats an instruction on new programs: of the network, and of the mean of the data."
     rng = np.random.default_rng(1)
@@ -244,7 +243,7 @@ def quality(network: Guesser, new: Behaviours, data: Behaviours) -> dict[str, fl
     told = surprise(network, x, jnp.asarray(needs))
     return {"network": float(told), "mean": float(alone)}
 
-# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-032
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-033
 def guesses(network: Guesser, task: Task) -> np.ndarray:
     "How likely a task needs each instruction, as the network says, [instructions]."
     given = task.sample(SHOWN, seed=1)
@@ -253,7 +252,7 @@ def guesses(network: Guesser, task: Task) -> np.ndarray:
     x = features(jnp.asarray(cut(given.memory, 0)), jnp.asarray(cut(after, -1)))
     return np.asarray(jax.nn.sigmoid(network(x)))
 
-
+# %% ../../nbs/synthesis/25_prior.ipynb #25-prior-034
 def learned(network: Guesser) -> Prior:
     "The network as a prior."
     return lambda task: _in_table(guesses(network, task), task)

@@ -144,6 +144,9 @@ def _faults(search: Series) -> list[str]:
     return faults
 
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-heard
+Prior = Callable[[Task], np.ndarray]  # Chances of instructions, as in the task's table
+
+
 def heard(chances: np.ndarray, machine: Machine) -> np.ndarray | None:
     "Cumulative chances [4, lines, choices] of what a prior suggests; None: nothing."
     if np.ptp(chances) == 0:
@@ -156,10 +159,16 @@ def heard(chances: np.ndarray, machine: Machine) -> np.ndarray | None:
         rows[k, :n] = np.arange(1, n + 1) / n
     return np.repeat(rows[:, None], machine.lines, axis=1)
 
+# %% ../../nbs/synthesis/8_walks.ipynb #8-walks-guided
+def _guide_faults(prior: Prior | None, guided: float) -> list[str]:
+    "A prior without a share, or a share of nothing."
+    rule = "a search by walks is guided by a prior, if it has one, and else by none"
+    found = f"found prior={prior and 'a prior'} and guided={guided}"
+    fix = "Write Walks(prior=…, walk=Walk(guided=0.8))."
+    wrong = bool(guided) != (prior is not None)
+    return [f"{rule}; {found}. {fix}"] * wrong
+
 # %% ../../nbs/synthesis/8_walks.ipynb #8-walks-012cx
-Prior = Callable[[Task], np.ndarray]  # Chances of instructions, as in the task's table
-
-
 @dataclass(frozen=True)
 class Walks(Series):
     "Random walks over programs, towards more points in an exam."
@@ -172,10 +181,7 @@ class Walks(Series):
 
     def __post_init__(self):
         super().__post_init__()
-        rule = "a search by walks is guided by a prior, if it has one, and else by none"
-        prior, guided = self.prior and "a prior", self.walk.guided
-        wrong = bool(guided) != (self.prior is not None)
-        refuse([f"{rule}; found prior={prior} and guided={guided}."] * wrong)
+        refuse(_guide_faults(self.prior, self.walk.guided))
 
     def ground(self, task: Task, shape: Shape, near: bool = False) -> WalkGround:
         "Where walks over programs of one shape are made."
