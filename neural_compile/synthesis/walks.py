@@ -163,7 +163,7 @@ def heard(chances: np.ndarray, machine: Machine) -> np.ndarray | None:
 def _guide_faults(prior: Prior | None, guided: float) -> list[str]:
     "A prior without a share, or a share of nothing."
     rule = "a search by walks is guided by a prior, if it has one, and else by none"
-    found = f"found prior={prior and 'a prior'} and guided={guided}"
+    found = f"found guided={guided} and prior={prior and 'a prior'}"
     fix = "Write Walks(prior=…, walk=Walk(guided=0.8))."
     wrong = bool(guided) != (prior is not None)
     return [f"{rule}; {found}. {fix}"] * wrong
