@@ -152,7 +152,7 @@ def test_a_prior_reaches_the_walk():
 
 
 def test_the_network_learns_whatever_the_order_of_examples(data):
-    network, same = train(data, 60, size=64), train(data, 60, size=64)
+    network, same = train(data, 25, size=64), train(data, 25, size=64)
     task = nc.TASKS["map_inc"]
     chances = guesses(network, task)
     assert (chances == guesses(same, task)).all()

@@ -2,10 +2,11 @@
 
 `python tools/measure_prior.py` writes a file an entry into cells/prior and all of them
 into results/prior.json; it can be stopped and started again. Work is counted in units,
-not seconds. The share of lines that is drawn from a prior is chosen on recurrences for
-development; the other suites are asked with that share only. Beside the learned prior
-walk three others: none, the mean of all training programs, and the instructions of a
-known answer, which is the most that any prior could tell.
+not seconds. The share of changes that is drawn from a prior is chosen on recurrences
+for development; the other suites are asked with that share only, about tasks that have
+a known answer. Beside the learned prior walk three others: none, the mean of all
+training programs, and the instructions of a known answer, which is the most that any
+prior could tell.
 """
 
 from pathlib import Path
@@ -155,7 +156,9 @@ def main():
     walks = campaign(entries, walked, folder, title="development")
     for suite in ("recurrences-test", "paper", "interpreters"):
         entries |= entries_of(suite, chosen(walks), said, texts[suite])
-    done |= campaign(entries, walked, folder, title="walks")
+    for name, record in campaign(entries, walked, folder, title="walks").items():
+        how = {k: v for k, v in record["settings"].items() if k != "chances"}
+        done[name] = {**record, "settings": how}  # Chances are those of `trained`
     write_json(ROOT / "results/prior.json", done)
 
 
