@@ -37,6 +37,7 @@ ASKED = {  # Suite: keys, and units for a task
     "recurrences": (2, 3.0),  # For development
     "recurrences-test": (5, 10.0),
     "paper": (5, 3.0),
+    "interpreters": (1, 1.0),
 }
 
 
@@ -153,7 +154,7 @@ def main():
     for share in SHARES:
         entries |= entries_of(ours, share, said, texts[ours])
     walks = campaign(entries, walked, folder, title="development")
-    for suite in ("recurrences-test", "paper"):
+    for suite in ("recurrences-test", "paper", "interpreters"):
         entries |= entries_of(suite, chosen(walks), said, texts[suite])
     for name, record in campaign(entries, walked, folder, title="walks").items():
         how = {k: v for k, v in record["settings"].items() if k != "chances"}
