@@ -65,6 +65,7 @@ measure: .venv/dev  ## make the recorded results again (some hours, alone on the
 	  $(BIN)/neural_compile arena $$suite --rivals all --key $$key --folder cells/arena --save results/arena.json; \
 	done; done
 	$(BIN)/python tools/measure_walks.py
+	$(BIN)/python tools/measure_prior.py
 	$(BIN)/python tools/measure_networks.py
 	$(BIN)/python tools/measure_populations.py
 	$(BIN)/python tools/measure_macros.py
