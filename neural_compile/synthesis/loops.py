@@ -221,9 +221,12 @@ def writes(orbits, addresses, values, goal, shape):
         for w in range(len(addresses)):
             if not reach(orbits[n], addresses[w], goal, shape, points, cells, needed):
                 continue
+            least = needed[1 if needed[1].any() else 0]
+            if least.max() > rounds:
+                continue
             few[:], left = every, len(every)
             for e in range(examples):
-                for j in range(needed[1, e]):
+                for j in range(least[e]):
                     at = cells[e, j]
                     if left and mask[e, at]:
                         left = among(few, left, values[points[e, j]], target[e, at])
@@ -234,10 +237,10 @@ def writes(orbits, addresses, values, goal, shape):
                         written[e, j] = orbits[n, e, j + 1]
                         if k >= 0:
                             written[e, j] = values[points[e, j], v]
-                if not until_wrong(written, cells, goal, needed[1], last):
+                if not until_wrong(written, cells, goal, least, last):
                     continue
                 spare = 0 if (last >= needed[0]).all() else 1
-                if count[spare] < KEPT and (needed[1].any() or not spare):
+                if count[spare] < KEPT:
                     row = out[spare, count[spare]]
                     row[0], row[1], row[2], row[3] = n, w, v, spare
                     row[4 : 4 + examples] = needed[spare]
@@ -246,14 +249,17 @@ def writes(orbits, addresses, values, goal, shape):
     return np.concatenate((out[0, : count[0]], out[1, : count[1]]))
 
 # %% ../../nbs/synthesis/16_loops.ipynb #16-loops-l2
-def left_over(orbit, addresses, goal, at, shape) -> np.ndarray:
-    "The first cell that is wrong after so many rounds, on each example; -1: none."
+def left_over(orbit, addresses, goal, shape) -> np.ndarray:
+    "The first cell that is wrong after each round; -1: none, [examples, rounds + 1]."
     (memory, target, mask), (examples, base, rounds) = goal, shape
     e, j = np.indices((examples, rounds))
     written = addresses[(e * base + orbit[:, :rounds]) * rounds + j]
-    missing, done = mask & (memory != target), j < at[:, None]
-    missing[e[done], written[done]] = False
-    return np.where(missing.any(1), missing.argmax(1), -1)
+    missing, left = mask & (memory != target), []
+    for cells in (None, *written.T):
+        if cells is not None:
+            missing[np.arange(examples), cells] = False
+        left.append(np.where(missing.any(1), missing.argmax(1), -1))
+    return np.stack(left, axis=1)
 
 
 def last_write(addresses, values, left, goal) -> tuple[int, int] | None:

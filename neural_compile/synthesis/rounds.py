@@ -43,7 +43,14 @@ from neural_compile.synthesis.search import (
     Room,
     Search,
 )
-from .states import FULL, ends, enough, hashes_of, points_of
+from neural_compile.synthesis.states import (
+    FULL,
+    Costed,
+    ends,
+    enough,
+    hashes_of,
+    points_of,
+)
 from .values import Tree
 
 # %% ../../nbs/synthesis/18_rounds.ipynb #17-rounds-014
@@ -160,18 +167,26 @@ def _finishing(
 ) -> Ways:
     "Tests that stop an orbit in time, with what is to be written then."
     shape, found = g.terms.states.shape, Ways()
-    costs = list(itertools.product(range(LAST + 1), repeat=2))
+    left = left_over(orbit, addresses, g.goal, shape)
+    trees = [g.terms.of_cost(cost) for cost in range(LAST + 1)]
+    rows = np.concatenate([costed.rows for costed in trees])
     for ended, pair in _good_ends(g, orbit, stops):
         _, once = np.unique(ended[:, :-2], axis=0, return_index=True)
-        for *points, _, test in ended[np.sort(once)].tolist():
-            at = np.array(points) % shape[2]
-            left = left_over(orbit, addresses, g.goal, at, shape)
-            for a, v in ((g.terms.of_cost(a), g.terms.of_cost(v)) for a, v in costs):
-                rows = a.columns[points].T, v.columns[points].T
-                if write := last_write(*rows, left, g.goal):
-                    found.append((pair(test), (a.tree(write[0]), v.tree(write[1]))))
-                    break
+        for *points, test in ended[np.sort(once)][:, (*range(shape[0]), -1)].tolist():
+            now = left[range(shape[0]), np.array(points) % shape[2]]
+            if write := last_write(rows[:, points], rows[:, points], now, g.goal):
+                to, what = (_tree_of(trees, n) for n in write)
+                found.append((pair(test), (to, what)))
     return found[:STOPS]
+
+# %% ../../nbs/synthesis/18_rounds.ipynb #18-rounds-tree
+def _tree_of(trees: list[Costed], n: int) -> Tree:
+    "A tree by its number among those of several costs."
+    for costed in trees:
+        if n < len(costed.rows):
+            return costed.tree(n)
+        n -= len(costed.rows)
+    raise IndexError(n)
 
 # %% ../../nbs/synthesis/18_rounds.ipynb #17-rounds-memory2
 CHEAP, DEAR = 2_000, 100_000  # Bytes a state, of trees up to a cost of one, and of all
