@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['Circuit', 'Choice', 'KEEP', 'ORDERS', 'leaves_of', 'parts_of', 'needs',
-           'orders', 'size_of', 'choices', 'address', 'weight', 'Writing',
-           'name_of', 'put', 'rows_of', 'free_cells', 'lower_circuit']
+           'orders', 'size_of', 'choices', 'address', 'weight',
+           'CircuitWriting', 'name_of', 'put', 'rows_of', 'free_cells',
+           'lower_circuit']
 
 # %% ../../nbs/synthesis/19_circuits.ipynb #24-circuits-003
 import itertools
@@ -91,7 +92,7 @@ def weight(tree: Tree) -> int:
 
 # %% ../../nbs/synthesis/19_circuits.ipynb #24-circuits-018
 @dataclass
-class Writing:
+class CircuitWriting:
     "A circuit as rows, while they are written."
 
     known: dict[Tree, str]  # The names of what is in registers
@@ -101,7 +102,7 @@ class Writing:
     at: dict[Tree, int] = field(default_factory=dict)  # Where else an answer is
 
 # %% ../../nbs/synthesis/19_circuits.ipynb #24-circuits-020
-def name_of(w: Writing, tree: Tree) -> str:
+def name_of(w: CircuitWriting, tree: Tree) -> str:
     "The name of a tree's value, after the rows that compute it."
     if tree in w.known:
         return w.known[tree]
@@ -118,7 +119,7 @@ def name_of(w: Writing, tree: Tree) -> str:
     return out
 
 # %% ../../nbs/synthesis/19_circuits.ipynb #24-circuits-022
-def put(w: Writing, answer: int, cell: int):
+def put(w: CircuitWriting, answer: int, cell: int):
     "Write an answer into a cell; from then on it is there if answers are to wait so."
     value = name_of(w, f"y{answer}")
     w.rows.append(Row("write", (name_of(w, address(cell)), value)))
@@ -127,7 +128,7 @@ def put(w: Writing, answer: int, cell: int):
         w.known.pop(f"y{answer}", None)
 
 
-def rows_of(trees: Circuit, order: tuple[int, ...], w: Writing) -> list[Row]:
+def rows_of(trees: Circuit, order: tuple[int, ...], w: CircuitWriting) -> list[Row]:
     "Rows that compute cells in an order, and write each as soon as that does no harm."
     waiting, free = list[int](), list(w.free)
     for n, cell in enumerate(order):
@@ -167,7 +168,7 @@ def lower_circuit(
     some = every_order[:: 1 + (len(every_order) - 1) // ORDERS]
     spare = tuple(c for c in free if f"m{c}" not in used and c not in trees)
     for keep, cells in itertools.product(KEEP, [(), spare] if spare else [()]):
-        settings = [(o, Writing({**given}, keep, cells)) for o in some]
+        settings = [(o, CircuitWriting({**given}, keep, cells)) for o in some]
         every = [rows_of(trees, o, w) for o, w in settings]
         if fitting := [rows for rows in every if allocate(rows, room) is not None]:
             return answer_of(min(fitting, key=len), room)
