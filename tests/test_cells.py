@@ -8,12 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import neural_compile as nc
-from neural_compile.assembly.batches import run_programs
+from neural_compile.assembly.batches import Lookup, run_programs
 from neural_compile.assembly.interpreters import INTERPRETERS
 from neural_compile.assembly.tasks import Task
 from neural_compile.synthesis.cells import (
     Cells,
-    Lookup,
     changed_cells,
     chooses,
     covered,
@@ -24,12 +23,12 @@ from neural_compile.synthesis.cells import (
 from neural_compile.synthesis.circuits import (
     choices,
     free_cells,
-    leaves_of,
     lower_circuit,
     needs,
     orders,
     size_of,
 )
+from neural_compile.synthesis.edits import leaves_in
 from neural_compile.synthesis.search import Room
 from neural_compile.synthesis.spaces import synthesize
 
@@ -107,7 +106,7 @@ def test_a_program_leaves_what_its_circuit_says(trees, every, registers, free):
         out = ran(answer, memory, registers)
         wanted = circuit_values(trees, memory)
         assert {c: out[c] for c in trees} == wanted
-        used = {int(x[1:]) for t in trees.values() for x in leaves_of(t) if x[0] == "m"}
+        used = {int(x[1:]) for t in trees.values() for x in leaves_in(t) if x[0] == "m"}
         spare = {*free} - used
         for cell in set(range(BASE)) - {*trees} - spare:
             assert out[cell] == memory[cell]

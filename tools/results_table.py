@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from neural_compile.experiments.arena import way_of
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 
@@ -170,8 +172,7 @@ def arena_section():
     meetings = {}
     for record in recorded["records"].values():
         settings = record["settings"]
-        rival, key = settings["rival"], settings["key"]
-        where = f"{rival}, key {key}" if key else rival, settings["suite"]
+        where = way_of(settings), settings["suite"]
         meetings.setdefault(where, []).append(record["result"])
     lines = [row("way of searching", *(f"`{s}`" for s in SUITES)), "|---|---|---|---|"]
     for way in WAYS_MET:

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANY', 'encode_all', 'run_programs', 'prepare', 'Judge', 'judging', 'fits',
-           'fit_all', 'which_fit', 'mix', 'insert', 'Seen', 'hash_rows']
+           'fit_all', 'which_fit', 'mix', 'insert', 'Seen', 'hash_rows',
+           'Lookup']
 
 # %% ../../nbs/assembly/9_batches.ipynb #9-batches-012
 from collections.abc import Sequence
@@ -247,4 +248,20 @@ def hash_rows(
     "A 64-bit hash of each row."
     random = np.random.default_rng(0).integers(0, 2**63, rows.shape[1])
     factors = random.astype(np.uint64) * np.uint64(2) + np.uint64(1)
-    return mix(rows.astype(np.uint64) @ factors)
+    parts = np.array_split(rows, 1 + rows.size // 2**22)  # Eight bytes a number
+    return np.concatenate([mix(p.astype(np.uint64) @ factors) for p in parts])
+
+# %% ../../nbs/assembly/9_batches.ipynb #9-batches-look-2
+class Lookup:
+    "Rows by what they hold."
+
+    def __init__(self, rows: np.ndarray):
+        hashes = hash_rows(rows)
+        self.order = np.argsort(hashes, kind="stable")
+        self.hashes = hashes[self.order]
+
+    def find(self, rows: np.ndarray) -> np.ndarray:
+        "The number of each row, or −1."
+        hashes = hash_rows(rows)
+        at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        return np.where(self.hashes[at] == hashes, self.order[at], -1)

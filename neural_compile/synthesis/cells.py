@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FEW', 'INPUTS', 'PROBES', 'MASKS', 'BEST', 'KEPT', 'WAYS',
            'changed_cells', 'CellGround', 'reach', 'probes_of', 'add_way',
-           'ground_of', 'determines', 'Lookup', 'solved', 'chooses',
-           'covered', 'find_ways', 'Cells']
+           'ground_of', 'determines', 'solved', 'chooses', 'covered',
+           'find_ways', 'Cells']
 
 # %% ../../nbs/synthesis/20_cells.ipynb #25-cells-003
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..assembly.answers import Answer
-from ..assembly.batches import hash_rows
+from ..assembly.batches import Lookup
 from ..assembly.programs import at_least, refuse
 from ..assembly.tasks import Task
 from neural_compile.synthesis.circuits import (
@@ -29,6 +29,7 @@ from neural_compile.synthesis.circuits import (
 )
 
 # %% ../../nbs/synthesis/20_cells.ipynb #25-cells-004
+from .drafts import different
 from neural_compile.synthesis.search import (
     EXAMPLES,
     Candidate,
@@ -39,7 +40,6 @@ from neural_compile.synthesis.search import (
 )
 from .stores import BYTES, MOST
 from neural_compile.synthesis.values import (
-    PART,
     Operation,
     Setting,
     Tree,
@@ -122,9 +122,7 @@ def add_way(g: CellGround, cell: int, tree: Tree):
 # %% ../../nbs/synthesis/20_cells.ipynb #25-cells-018
 def ground_of(task: Task, cells: tuple[int, ...]) -> CellGround:
     "The start of a search for trees of these cells."
-    shown = task.sample(EXAMPLES, seed=1)
-    inputs = np.concatenate([shown.memory, shown.registers], axis=1)
-    given = shown[np.sort(np.unique(inputs, axis=0, return_index=True)[1])]
+    given = different(task.sample(EXAMPLES, seed=1))
     home = setting(given, task.instructions)
     used = np.flatnonzero(given.memory.any(0))[:INPUTS].tolist()
     leaves = home.leaves | {f"m{c}": home.memory[:, c] for c in used}
@@ -140,27 +138,6 @@ def ground_of(task: Task, cells: tuple[int, ...]) -> CellGround:
 def determines(table: np.ndarray) -> bool:
     "Whether first argument and result determine the second, in a table [base, base]."
     return bool((np.sort(table, 1) == np.arange(len(table))).all())
-
-
-def _hashes(rows: np.ndarray) -> np.ndarray:
-    "Hashes of rows, part by part: this takes less memory."
-    every = [hash_rows(rows[at : at + PART]) for at in range(0, len(rows), PART)]
-    return np.concatenate(every)
-
-
-class Lookup:
-    "Rows by what they hold."
-
-    def __init__(self, rows: np.ndarray):
-        hashes = _hashes(rows)
-        self.order = np.argsort(hashes, kind="stable")
-        self.hashes = hashes[self.order]
-
-    def find(self, rows: np.ndarray) -> np.ndarray:
-        "The number of each row, or −1."
-        hashes = _hashes(rows)
-        at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
-        return np.where(self.hashes[at] == hashes, self.order[at], -1)
 
 # %% ../../nbs/synthesis/20_cells.ipynb #25-cells-022
 def solved(

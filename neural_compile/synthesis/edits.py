@@ -11,6 +11,7 @@ __all__ = ['KINDS', 'KEEP', 'DROP', 'MAP', 'MARK', 'FOLD', 'FILL', 'PART', 'APPE
 
 # %% ../../nbs/synthesis/10_edits.ipynb #9-edits-003
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, no_type_check
 
 import numba
@@ -40,10 +41,13 @@ class Edit(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind}({', '.join(text(t) for t in self[1:] if t)})"
 
-
-def leaves_in(tree: Tree) -> set[str]:
+# %% ../../nbs/synthesis/10_edits.ipynb #10-edits-leaves
+@lru_cache(maxsize=1 << 16)
+def leaves_in(tree: Tree) -> frozenset[str]:
     "The leaves of a tree."
-    return {tree} if isinstance(tree, str) else set().union(*map(leaves_in, tree[1:]))
+    if isinstance(tree, str):
+        return frozenset([tree])
+    return frozenset().union(*map(leaves_in, tree[1:]))
 
 # %% ../../nbs/synthesis/10_edits.ipynb #9-edits-011
 def constants(base: int) -> list[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..assembly.batches import Seen
+from ..assembly.batches import Seen, hash_rows
 from ..assembly.tasks import Examples, Task
 from .search import Room, room_of
 from neural_compile.synthesis.states import (
@@ -20,7 +20,6 @@ from neural_compile.synthesis.states import (
     Terms,
     Tests,
     fixed_leaves,
-    hashes_of,
     orbits,
     states_of,
     stops_of,
@@ -71,7 +70,7 @@ def paths_of(g: LoopGround, cost: int) -> Paths:
     while len(g.paths) <= cost:
         steps = g.terms.of_cost(len(g.paths)).rows
         every = orbits(steps, g.begins.rows, g.terms.states.shape)
-        hashes = hashes_of(every.reshape(len(every), -1))
+        hashes = hash_rows(every.reshape(len(every), -1))
         new = np.flatnonzero(g.walked.add(hashes))
         g.paths.append(Paths(every[new], new))
     return g.paths[cost]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KEPT', 'Loop', 'lower_loop', 'among', 'matches', 'reach', 'until_wrong',
-           'writes', 'left_over', 'last_write']
+           'sieved', 'written_by', 'writes', 'left_over', 'last_write']
 
 # %% ../../nbs/synthesis/16_loops.ipynb #16-loops-003
 import itertools
@@ -188,7 +188,7 @@ def reach(orbit, addresses, goal, shape, points, cells, needed):
             return False
     return True
 
-
+# %% ../../nbs/synthesis/16_loops.ipynb #16-loops-w2
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def until_wrong(written, cells, goal, needed, last):
@@ -204,12 +204,35 @@ def until_wrong(written, cells, goal, needed, last):
             return False
     return True
 
+# %% ../../nbs/synthesis/16_loops.ipynb #16-loops-w4
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def sieved(few, values, points, cells, goal, least):
+    "Leave those of a few values that are right in the rounds it takes; how many."
+    _, target, mask = goal
+    left = len(few)
+    for e in range(len(points)):
+        for j in range(least[e]):
+            at = cells[e, j]
+            if left and mask[e, at]:
+                left = among(few, left, values[points[e, j]], target[e, at])
+    return left
 
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def written_by(v, orbit, values, points, written):
+    "What a value writes in each round; −1: what a has become."
+    examples, rounds = points.shape
+    for e in range(examples):
+        for j in range(rounds):
+            written[e, j] = orbit[e, j + 1] if v < 0 else values[points[e, j], v]
+
+# %% ../../nbs/synthesis/16_loops.ipynb #16-loops-w6
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def writes(orbits, addresses, values, goal, shape):
     "Orbit, address, value, cells left; on each example first and last round to stop."
-    _, target, mask = goal
     examples, base, rounds = shape
     out = np.zeros((2, KEPT, 4 + 2 * examples), np.int32)
     count = np.zeros(2, np.int32)
@@ -224,19 +247,11 @@ def writes(orbits, addresses, values, goal, shape):
             least = needed[1 if needed[1].any() else 0]
             if least.max() > rounds:
                 continue
-            few[:], left = every, len(every)
-            for e in range(examples):
-                for j in range(least[e]):
-                    at = cells[e, j]
-                    if left and mask[e, at]:
-                        left = among(few, left, values[points[e, j]], target[e, at])
+            few[:] = every
+            left = sieved(few, values, points, cells, goal, least)
             for k in range(-1, left):
                 v = few[k] if k >= 0 else -1
-                for e in range(examples):
-                    for j in range(rounds):
-                        written[e, j] = orbits[n, e, j + 1]
-                        if k >= 0:
-                            written[e, j] = values[points[e, j], v]
+                written_by(v, orbits[n], values, points, written)
                 if not until_wrong(written, cells, goal, least, last):
                     continue
                 spare = 0 if (last >= needed[0]).all() else 1

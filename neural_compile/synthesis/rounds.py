@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # %% ../../nbs/synthesis/18_rounds.ipynb #17-rounds-i2
-from ..assembly.batches import Seen
+from ..assembly.batches import Seen, hash_rows
 from ..assembly.programs import at_least, refuse
 from ..assembly.tasks import Examples, Task
 from neural_compile.synthesis.grounds import (
@@ -48,7 +48,6 @@ from neural_compile.synthesis.states import (
     Costed,
     ends,
     enough,
-    hashes_of,
     points_of,
 )
 from .values import Tree
@@ -87,7 +86,7 @@ def _at_the_end(g: LoopGround, cell: int, costs: Costs) -> Iterator[Found]:
         yield len(paths[part]) * tests.goes.shape[1], []
         for some in map(ended.__getitem__, _parts(len(ended), len(values.rows))):
             pairs = matches(some[:, :-2], values.columns, wanted).tolist()
-            g.right.update(hashes_of(some[[n for n, _ in pairs], :-2]).tolist())
+            g.right.update(hash_rows(some[[n for n, _ in pairs], :-2]).tolist())
             loops = []
             for n, k in pairs:
                 path, test = some[n, -2:].tolist()
@@ -99,7 +98,7 @@ def _at_the_end(g: LoopGround, cell: int, costs: Costs) -> Iterator[Found]:
 
 def _new_ends(g: LoopGround, ended: np.ndarray, cost: int) -> np.ndarray:
     "Ends that trees of this cost were not asked about, or with success."
-    hashes = hashes_of(ended[:, :-2])
+    hashes = hash_rows(ended[:, :-2])
     new = g.ended.setdefault(cost, Seen()).add(hashes)
     return ended[new | np.isin(hashes, np.array(list(g.right), np.uint64))]
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ROUNDS', 'NUMBERS', 'BITS', 'FULL', 'States', 'shape_of', 'points_of',
            'states_of', 'fixed_leaves', 'enough', 'Costed', 'Terms',
-           'terms_of', 'hashes_of', 'Tests', 'stops_of', 'orbits', 'ends']
+           'terms_of', 'Tests', 'stops_of', 'orbits', 'ends']
 
 # %% ../../nbs/synthesis/15_states.ipynb #15-states-003
 import math
@@ -147,14 +147,8 @@ def _reads(values: Values) -> Costed:
     first, end = values.starts[FULL : FULL + 2]
     points = np.arange(len(values.where.memory))
     rows = values.where.memory[points, values.rows[first:end]]
-    new = np.flatnonzero(values.seen.add(hashes_of(rows)))
+    new = np.flatnonzero(values.seen.add(hash_rows(rows)))
     return Costed(rows[new], lambda n: ("read", values.tree(first + int(new[n]))))
-
-
-def hashes_of(rows: np.ndarray) -> np.ndarray:
-    "Hashes of rows, a part at a time, since hashing takes eight bytes a number."
-    parts = np.array_split(rows, 1 + rows.size // 2**22)
-    return np.concatenate([hash_rows(part) for part in parts])
 
 # %% ../../nbs/synthesis/15_states.ipynb #15-states-017
 class Tests(NamedTuple):
@@ -171,7 +165,7 @@ def stops_of(terms: Terms, cost: int, seen: Seen) -> Tests:
         many, few = terms.of_cost(cost - low), terms.of_cost(low)
         for m, row in enumerate(few.rows):
             apart = many.rows != row
-            new = seen.add(hashes_of(apart)) & apart.any(1) & ~apart.all(1)
+            new = seen.add(hash_rows(apart)) & apart.any(1) & ~apart.all(1)
             goes.append(apart[new])
             pairs += [(cost - low, n, low, m) for n in np.flatnonzero(new).tolist()]
 

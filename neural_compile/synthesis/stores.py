@@ -17,7 +17,7 @@ import numpy as np
 
 # %% ../../nbs/synthesis/5_stores.ipynb #5-stores-009b
 from ..assembly.answers import Answer
-from ..assembly.batches import hash_rows
+from ..assembly.batches import Lookup
 from ..assembly.programs import refuse
 from ..assembly.tasks import Examples, Task
 from ..assembly.verification import Clock
@@ -52,13 +52,10 @@ def useful_stores(values: Values, given: Examples) -> list[Store]:
     "Addresses of checked cells in every example, with the value that is right there."
     points, addresses = np.arange(len(given)), values.rows
     checked = np.flatnonzero(given.mask[points, addresses].all(1))
-    wanted = hash_rows(given.target[points, addresses[checked]])
-    hashes = hash_rows(values.rows)
-    order = np.argsort(hashes, kind="stable")
-    place = np.searchsorted(hashes[order], wanted).clip(max=len(order) - 1)
-    nearest = order[place]
-    there = hashes[nearest] == wanted
-    return [Store(int(a), int(v)) for a, v in zip(checked[there], nearest[there])]
+    wanted = given.target[points, addresses[checked]]
+    found = Lookup(values.rows).find(wanted)
+    there = found >= 0
+    return [Store(int(a), int(v)) for a, v in zip(checked[there], found[there])]
 
 # %% ../../nbs/synthesis/5_stores.ipynb #5-stores-014
 PAIRS = 256  # addresses, from the cheapest, that are tried two together
